@@ -1,0 +1,47 @@
+"""A connection: one Amazon authorisation, one Shopify shop, and the settings between them (contract section 7)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Region = Literal["na", "eu", "fe"]
+ShopDomain = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$", max_length=100)]
+MarketplaceId = Annotated[str, Field(pattern=r"^[A-Z0-9]{8,20}$")]
+
+
+class AmazonAccount(BaseModel):
+    """The Amazon side, without its secrets."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    region: Region
+    seller_id: Annotated[str, Field(pattern=r"^[A-Z0-9]{5,32}$")]
+    marketplace_ids: tuple[MarketplaceId, ...] = Field(min_length=1, max_length=50)
+
+
+class ShopifyAccount(BaseModel):
+    """The Shopify side, without its secrets."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    shop: ShopDomain
+
+
+class ConnectionSettings(BaseModel):
+    """How orders travel between the two; every setting has a default, an unknown one is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    import_enabled: bool = True
+    import_from: datetime | None = Field(default=None, description="the moment the connection was added when absent")
+    marketplaces: tuple[MarketplaceId, ...] | None = Field(
+        default=None, description="all of the authorisation when absent"
+    )
+    import_fulfilled_by_amazon: bool = False
+    poll_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 300
+    overlap_s: Annotated[int, Field(ge=0, le=86_400)] = 600
+    safety_lag_s: Annotated[int, Field(ge=120, le=86_400)] = 180
+    match_drafts: bool = False

@@ -1,0 +1,297 @@
+"""What travels on the topics. No field of any event is personal data: that stays in the vault (design section 9).
+
+A reader ignores fields it does not know. Every ``orders.*`` fact is its service's whole present view of the order,
+numbered by ``seq`` per order and source, so the newest per source is all a reader needs.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from .connections import AmazonAccount, ConnectionSettings, ShopifyAccount
+from .money import Money
+
+Service = Literal["ingestor", "matcher", "creator", "api"]
+Mode = Literal["retry", "force"]
+
+
+class Event(BaseModel):
+    """A record's value; frozen, and tolerant of fields it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Reason(Event):
+    """Why an order is where it is: a code of the contract, one plain sentence, and details for a program."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = {}
+
+
+class Fact(Event):
+    """A service's whole view of one order; ``seq`` is dense from 1 per order and source."""
+
+    order_id: str
+    source: Service
+    seq: int
+    at: datetime
+    command_id: str | None = None
+    """The command that caused this fact, if any."""
+
+
+# --- the ingestor's view
+
+
+class Disposition(Event):
+    """What the ingestor makes of Amazon's words: import it, wait, skip it, or it is canceled."""
+
+    kind: Literal["import", "wait", "skip", "cancel"]
+    reason: str | None = None
+
+
+class BreakdownDetail(Event):
+    subtype: str
+    value: Money
+
+
+class Breakdown(Event):
+    """One kind of proceeds: Amazon's ``type`` as sent, its subtotal, and for TAX and DISCOUNT what it is of."""
+
+    type: str
+    subtotal: Money
+    details: tuple[BreakdownDetail, ...] = ()
+
+
+class ImportedLine(Event):
+    """One order item as Amazon sends it. ``quantity`` counts units; ``total`` is the whole line's proceeds."""
+
+    order_item_id: str
+    amazon_sku: str | None = None
+    asin: str | None = None
+    title: str | None = None
+    quantity: int
+    unit_price: Money | None = None
+    total: Money | None = None
+    breakdowns: tuple[Breakdown, ...] = ()
+    tax_remitted_by_amazon: bool = False
+
+
+class OrderImported(Fact):
+    """What Amazon says of the order now, and its disposition."""
+
+    source: Literal["ingestor"] = "ingestor"
+    disposition: Disposition
+    personal_data_rev: int = 0
+    """Counted up when what the vault holds of the order changes; 0 when it holds nothing."""
+    amazon_status: str | None = None
+    fulfilled_by: Literal["merchant", "amazon", "unknown"] = "unknown"
+    marketplace_id: str | None = None
+    sales_channel: str | None = None
+    service_level: str | None = None
+    programs: tuple[str, ...] = ()
+    purchased_at: datetime | None = None
+    last_updated_at: datetime | None = None
+    ship_by: datetime | None = None
+    total: Money | None = None
+    breakdowns: tuple[Breakdown, ...] = ()
+    """The order's own, beside those of its lines (a delivery tip, and sums over the lines)."""
+    lines: tuple[ImportedLine, ...] = ()
+
+
+# --- the matcher's view
+
+
+class Target(Event):
+    """A variant and how many of it one line takes."""
+
+    variant_id: str
+    shopify_sku: str | None = None
+    quantity: int
+
+
+class Candidate(Event):
+    """A variant that might be meant: a suggestion for a person, never a match."""
+
+    variant_id: str
+    shopify_sku: str | None = None
+    title: str | None = None
+
+
+class LineMatch(Event):
+    """How one line was matched (``rule`` and ``targets``), or why it was not (``reason`` and ``candidates``)."""
+
+    order_item_id: str
+    amazon_sku: str | None = None
+    rule: Literal["mapping", "sku", "title"] | None = None
+    targets: tuple[Target, ...] = ()
+    candidates: tuple[Candidate, ...] = ()
+    reason: Reason | None = None
+
+
+class MatchFact(Fact):
+    """A match or its failure; answers the import numbered ``imported_seq``; ``mode`` is its command's."""
+
+    source: Literal["matcher"] = "matcher"
+    imported_seq: int
+    mode: Mode | None = None
+    lines: tuple[LineMatch, ...] = ()
+
+
+class OrderMatched(MatchFact):
+    """A variant and quantity for every line, and by which rule."""
+
+
+class OrderUnmatched(MatchFact):
+    """Which lines found none or several, and why; ``reason`` is the order's, each line keeps its own."""
+
+    reason: Reason
+
+
+# --- the creator's view
+
+
+class ReservedLine(Event):
+    """One line's part of a reservation: units needed and, where stock was read, units available."""
+
+    order_item_id: str | None = None
+    variant_id: str
+    shopify_sku: str | None = None
+    quantity: int
+    available: int | None = None
+
+
+class Reservation(Event):
+    state: Literal["claimed", "refused", "held", "released"]
+    lines: tuple[ReservedLine, ...] = ()
+    at: datetime
+
+
+class ShopifyOrder(Event):
+    """The order at Shopify: its gid, its name (``#1001``), and where a person can look at it."""
+
+    order_id: str
+    name: str | None = None
+    admin_url: str | None = None
+
+
+class CreationFact(Fact):
+    """The creation's phase, of the import and match it answers; ``attempts`` counts what was sent to Shopify."""
+
+    source: Literal["creator"] = "creator"
+    imported_seq: int | None = None
+    match_seq: int | None = None
+    mode: Mode | None = None
+    phase: Literal["planned", "sending", "unknown", "holding", "resolved", "canceled", "created", "failed"]
+    attempts: int = 0
+    reservation: Reservation | None = None
+
+
+class OrderProgress(CreationFact):
+    """On its way, or closed without an order."""
+
+    phase: Literal["planned", "sending", "unknown", "holding", "resolved", "canceled"]
+
+
+class OrderCreated(CreationFact):
+    """The Shopify order exists."""
+
+    phase: Literal["created"] = "created"
+    shopify: ShopifyOrder
+
+
+class OrderFailed(CreationFact):
+    """Why it was not created."""
+
+    phase: Literal["failed"] = "failed"
+    reason: Reason
+
+
+# --- commands
+
+
+class Command(Event):
+    """What an operator wants; ``mode`` replay carries the parked message's id and the service that keeps it."""
+
+    command_id: str
+    order_id: str | None = None
+    connection_id: str
+    mode: Literal["retry", "force", "replay"]
+    reason: str | None = None
+    actor: str
+    at: datetime
+    service: Service | None = None
+    parked_id: str | None = None
+
+
+class CommandEnded(Event):
+    """Done, with the status that answers it, or rejected with a code of contract section 4."""
+
+    command_id: str
+    order_id: str | None = None
+    connection_id: str
+    service: Service
+    state: Literal["done", "rejected"]
+    outcome: str | None = None
+    reason: Reason | None = None
+    at: datetime
+
+
+# --- connections
+
+
+class ConnectionChanged(Event):
+    """A connection's settings, never a secret; ``rev`` counts changes, ``check`` numbers the newest check asked for."""
+
+    connection_id: str
+    rev: int
+    check: int = 0
+    secrets_rev: int = 0
+    """Counted up when a secret changes, so that workers drop the tokens they hold."""
+    amazon: AmazonAccount
+    shopify: ShopifyAccount
+    settings: ConnectionSettings
+    added_at: datetime
+    at: datetime
+
+
+class ConnectionStatus(Event):
+    """How one worker gets on with a connection; ``check`` is the newest check that this answers."""
+
+    connection_id: str
+    service: Service
+    rev: int
+    state: Literal["ok", "unauthorized", "misconfigured"]
+    message: str | None = None
+    missing: tuple[str, ...] = ()
+    check: int = 0
+    last_poll_at: datetime | None = None
+    lag_s: float | None = None
+    quota_left: float | None = None
+    at: datetime
+
+
+# --- parked messages
+
+
+class MessageParked(Event):
+    """A message, or a piece of due work, that we gave up on: its coordinates and reason, never its body."""
+
+    parked_id: str
+    service: Service
+    """The service that keeps it, and that replays it."""
+    state: Literal["parked", "replayed", "superseded"]
+    order_id: str | None = None
+    connection_id: str | None = None
+    origin: str
+    """Where it came from: a topic, or ``due:<kind>``, or ``amazon``."""
+    partition: int | None = None
+    offset: int | None = None
+    message_source: str | None = None
+    """The source of the fact that could not be taken; a newer readable one of the same source supersedes it."""
+    message_seq: int | None = None
+    reason: str
+    at: datetime

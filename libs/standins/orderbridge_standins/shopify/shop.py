@@ -1,0 +1,366 @@
+"""One shop: what it sells, its orders, its app's access, and what was scripted to happen to it."""
+
+import heapq
+import itertools
+import secrets
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, ClassVar, Final
+
+from ..catalogue import shop_catalogue
+from .clock import Clock
+from .definitions import Definitions
+from .gids import gid
+from .ledger import Ledger
+from .orders import Order
+from .points import Bucket
+from .search import Entry, SearchIndex
+from .stock import InventoryItem, InventoryLevel, Location, Product, SelectedOption, Variant, release
+from .trouble import Script
+
+ALL_SCOPES: Final = (
+    "read_fulfillments",
+    "read_inventory",
+    "read_locations",
+    "read_merchant_managed_fulfillment_orders",
+    "read_orders",
+    "read_products",
+    "write_inventory",
+    "write_orders",
+)
+_TOKEN_LIFE_S: Final = 86_399.0
+_CANCEL_TAKES_S: Final = 0.5
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a shop is made with; remaking it forgets everything that happened since."""
+
+    domain: str
+    client_id: str
+    client_secret: str
+    currency: str = "USD"
+    catalogue_seed: int = 1
+    variants: int = 300
+    scopes: tuple[str, ...] = ALL_SCOPES
+    unique_enforced: bool = True
+    definition: bool = False
+
+
+@dataclass(slots=True)
+class Settings:
+    unique_enforced: bool
+    definition_allowed: bool = True
+    lookup_lag_s: float = 0.0
+    search_lag_s: float = 2.0
+    token_life_s: float = _TOKEN_LIFE_S
+    silent_until: float = 0.0
+
+
+@dataclass(eq=False, slots=True)
+class Job:
+    kind: ClassVar[str] = "Job"
+    gid: str
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SeedOfVariant:
+    """A variant to be added; ids are given out by the shop when None."""
+
+    sku: str
+    title: str
+    options: tuple[tuple[str, str], ...]
+    price: Decimal
+    available: int
+    policy: str = "DENY"
+    tracked: bool = True
+    variant_id: int | None = None
+    inventory_item_id: int | None = None
+
+
+@dataclass(slots=True)
+class StoredResult:
+    """The answer to one idempotency key, with the arguments it belongs to; kept 24 hours."""
+
+    arguments: Any
+    payload: Mapping[str, Any]
+    until: float
+
+
+@dataclass(eq=False)
+class Shop:
+    profile: Profile
+    clock: Clock
+    settings: Settings = field(init=False)
+    products: dict[int, Product] = field(default_factory=dict)
+    variants: dict[int, Variant] = field(default_factory=dict)
+    items: dict[int, InventoryItem] = field(default_factory=dict)
+    orders: dict[int, Order] = field(default_factory=dict)
+    jobs: dict[str, Job] = field(default_factory=dict)
+    idempotent: dict[str, StoredResult] = field(default_factory=dict)
+    ledger: Ledger = field(default_factory=Ledger)
+    script: Script = field(default_factory=Script)
+
+    def __post_init__(self) -> None:
+        self.settings = Settings(self.profile.unique_enforced)
+        self.definitions = Definitions(self.profile.client_id)
+        self.bucket = Bucket(2000, 100, self.clock.monotonic())
+        self.variant_index = SearchIndex(
+            ("title", "sku"), ("id", "sku", "title", "product_status", "updated_at", "product_id", "vendor")
+        )
+        self.product_index = SearchIndex(("title",), ("id", "title", "status", "vendor", "sku", "updated_at", "created_at"))
+        self.order_index = SearchIndex(
+            ("name", "source_identifier"),
+            ("id", "name", "tag", "source_identifier", "po_number", "created_at", "updated_at", "processed_at"),
+        )
+        self.locations = (
+            Location(61_001, "Front Street shop"),
+            Location(61_002, "Warehouse"),
+            Location(61_003, "Outlet, not online", fulfills_online_orders=False),
+        )
+        self._ids = itertools.count(5_800_000_000_001)
+        self._numbers = itertools.count(1001)
+        self._tokens: dict[str, float] = {}
+        self._due: list[tuple[float, int, Callable[[], None]]] = []
+        self._by_value: dict[tuple[str, str, str], list[Order]] = {}
+        self._stock_up()
+
+    def _stock_up(self) -> None:
+        for seed in shop_catalogue(self.profile.catalogue_seed, self.profile.variants):
+            variants = [
+                SeedOfVariant(
+                    v.sku,
+                    v.title,
+                    v.options,
+                    Decimal(v.price),
+                    v.available,
+                    variant_id=v.variant_id,
+                    inventory_item_id=v.inventory_item_id,
+                )
+                for v in seed.variants
+            ]
+            self.add_product(seed.title, seed.vendor, variants, product_id=seed.product_id, visible_at=0.0)
+        if self.profile.definition:
+            self.definitions.create(
+                {"name": "Amazon order id", "key": "amazon_order_id", "type": "id", "ownerType": "ORDER"}
+            )
+
+    def next_id(self) -> int:
+        return next(self._ids)
+
+    def next_number(self) -> int:
+        return next(self._numbers)
+
+    # time
+
+    def at(self, delay_s: float, effect: Callable[[], None]) -> None:
+        """Have something happen later; it is done before the first call that could see it."""
+        heapq.heappush(self._due, (self.clock.monotonic() + delay_s, self.next_id(), effect))
+
+    def catch_up(self) -> None:
+        now = self.clock.monotonic()
+        while self._due and self._due[0][0] <= now:
+            heapq.heappop(self._due)[2]()
+
+    # access
+
+    def issue_token(self) -> tuple[str, int]:
+        token = f"shpat_{secrets.token_hex(16)}"
+        self._tokens[token] = self.clock.monotonic() + self.settings.token_life_s
+        return token, int(self.settings.token_life_s)
+
+    def accepts(self, token: str) -> bool:
+        return self._tokens.get(token, float("-inf")) > self.clock.monotonic()
+
+    def may(self, scope: str) -> bool:
+        """``write_x`` implies ``read_x``."""
+        granted = self.profile.scopes
+        return scope in granted or (scope.startswith("read_") and f"write_{scope[5:]}" in granted)
+
+    # catalogue
+
+    def add_product(
+        self,
+        title: str,
+        vendor: str,
+        variants: Iterable[SeedOfVariant],
+        *,
+        status: str = "ACTIVE",
+        product_id: int | None = None,
+        visible_at: float | None = None,
+    ) -> Product:
+        now = self.clock.now()
+        product = Product(product_id or self.next_id(), title, vendor, status, now, now)
+        self.products[product.id] = product
+        for seed in variants:
+            item = InventoryItem(seed.inventory_item_id or self.next_id(), now, now, tracked=seed.tracked)
+            options = tuple(SelectedOption(name, value) for name, value in seed.options)
+            variant = Variant(
+                seed.variant_id or self.next_id(), product, seed.sku, seed.title, options, seed.price, item, now, now, seed.policy
+            )
+            item.variant = variant
+            item.levels = {place.id: InventoryLevel(item, place, now) for place in self.locations}
+            self.variants[variant.id] = variant
+            self.items[item.id] = item
+            product.variants.append(variant)
+            self.set_stock(variant, seed.available)
+        self.catalogue_changed(product, visible_at=visible_at)
+        return product
+
+    def remove_variant(self, variant: Variant) -> None:
+        product = variant.product
+        product.variants.remove(variant)
+        del self.variants[variant.id], self.items[variant.inventory_item.id]
+        self.variant_index.put(variant.id, None, self._searchable_at())
+        if not product.variants:
+            del self.products[product.id]
+            self.product_index.put(product.id, None, self._searchable_at())
+        else:
+            self.catalogue_changed(product)
+
+    def set_stock(self, variant: Variant, available: int, location: Location | None = None) -> None:
+        """Set ``available`` at one location; without one, at the warehouse, and 0 everywhere else."""
+        now = self.clock.now()
+        warehouse = self.locations[1]
+        for level in variant.inventory_item.levels.values():
+            if location is None:
+                level.put("available", available if level.location is warehouse else 0, now)
+            elif level.location is location:
+                level.put("available", available, now)
+        variant.inventory_item.updated_at = now
+
+    def catalogue_changed(
+        self, product: Product, variants: Iterable[Variant] | None = None, *, visible_at: float | None = None
+    ) -> None:
+        """Stamp a product and the given variants (all of them when None), and index them after the search lag."""
+        now = self.clock.now()
+        visible = self._searchable_at() if visible_at is None else visible_at
+        product.updated_at = now
+        for variant in product.variants if variants is None else variants:
+            variant.updated_at = now
+        for variant in product.variants:
+            self.variant_index.put(variant.id, _variant_entry(variant), visible)
+        self.product_index.put(product.id, _product_entry(product), visible)
+
+    def with_sku(self, sku: str) -> list[Variant]:
+        return [variant for variant in self.variants.values() if variant.sku == sku]
+
+    # orders
+
+    def add_order(self, order: Order) -> None:
+        self.orders[order.id] = order
+        for metafield in order.metafields:
+            if metafield.type == "id":
+                self._by_value.setdefault((metafield.namespace, metafield.key, metafield.value), []).append(order)
+            definition = self.definitions.find("ORDER", metafield.namespace, metafield.key)
+            if definition is not None:
+                definition.metafields_count += 1
+        self.order_changed(order)
+
+    def holders_of(self, namespace: str, key: str, value: str) -> list[Order]:
+        """Orders that carry this ``id`` value, oldest first."""
+        return self._by_value.get((namespace, key, value), [])
+
+    def order_changed(self, order: Order) -> None:
+        self.order_index.put(order.id, _order_entry(order), self._searchable_at())
+
+    def cancel(self, order: Order, reason: str, *, restock: bool) -> Job:
+        """Cancel asynchronously: the job is handed out now and done a moment later."""
+        job = Job(gid("Job", self.next_id()))
+        self.jobs[job.gid] = job
+
+        def take_effect() -> None:
+            self.cancel_now(order, reason, restock=restock)
+            job.done = True
+
+        self.at(_CANCEL_TAKES_S, take_effect)
+        return job
+
+    def cancel_now(self, order: Order, reason: str, *, restock: bool) -> None:
+        if order.cancelled_at is not None:
+            return
+        now = self.clock.now()
+        release(order.claims, now, restock=restock)
+        order.cancelled_at = order.updated_at = now
+        order.cancel_reason = reason
+        order.restocked = restock
+        self.order_changed(order)
+
+    def nodes(self, kind: str, number: int) -> Any:
+        homes: dict[str, Mapping[int, Any]] = {
+            "Order": self.orders,
+            "Product": self.products,
+            "ProductVariant": self.variants,
+            "InventoryItem": self.items,
+            "Location": {place.id: place for place in self.locations},
+        }
+        return homes.get(kind, {}).get(number)
+
+    def _searchable_at(self) -> float:
+        return self.clock.monotonic() + self.settings.search_lag_s
+
+
+def _variant_entry(variant: Variant) -> Entry:
+    product = variant.product
+    return {
+        "id": variant.id,
+        "product_id": product.id,
+        "sku": (variant.sku,),
+        "title": (variant.title, product.title),
+        "vendor": (product.vendor,),
+        "product_status": (product.status,),
+        "updated_at": variant.updated_at,
+    }
+
+
+def _product_entry(product: Product) -> Entry:
+    return {
+        "id": product.id,
+        "title": (product.title,),
+        "vendor": (product.vendor,),
+        "status": (product.status,),
+        "sku": tuple(variant.sku for variant in product.variants),
+        "updated_at": product.updated_at,
+        "created_at": product.created_at,
+    }
+
+
+def _order_entry(order: Order) -> Entry:
+    return {
+        "id": order.id,
+        "name": (order.name,),
+        "tag": order.tags,
+        "source_identifier": (order.source_identifier or "",),
+        "po_number": (order.po_number or "",),
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+        "processed_at": order.processed_at,
+    }
+
+
+class World:
+    """All shops of one stand-in, by domain."""
+
+    def __init__(self, clock: Clock) -> None:
+        self.clock = clock
+        self._shops: dict[str, Shop] = {}
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget everything but one freshly made demo shop."""
+        self._shops.clear()
+        self.put(Profile("orderbridge-demo.myshopify.com", "demo-client", "demo-secret"))
+
+    def put(self, profile: Profile) -> Shop:
+        shop = Shop(profile, self.clock)
+        self._shops[profile.domain] = shop
+        return shop
+
+    def find(self, domain: str) -> Shop | None:
+        return self._shops.get(domain)
+
+    def __iter__(self) -> Iterator[Shop]:
+        return iter(self._shops.values())
