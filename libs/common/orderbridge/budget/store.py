@@ -39,7 +39,7 @@ _CREATE = text("""
 """)
 _TEACH = text("""
     update budget.buckets as known set (rate, burst, tokens, updated_at) = (
-        select :rate, new.burst,
+        select cast(:rate as float8), new.burst,
                least(new.burst, cast(:tokens as float8),
                      known.tokens + known.rate * greatest(0, extract(epoch from at - known.updated_at)::float8)),
                at

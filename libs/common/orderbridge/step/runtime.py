@@ -88,9 +88,9 @@ class Runtime(Generic[U]):
             if found is None:
                 return
             trouble = found
-            if isinstance(trouble, Permanent) or is_refused(trouble):
+            if isinstance(trouble, Permanent) or is_refused(trouble) or attempt == TRIES - 1:
                 break
-            await asyncio.sleep(0.2 * 2.0**attempt)
+            await asyncio.sleep(0.1 * 2.0**attempt)
         log.error("message parked", topic=message.received.topic, why=described(trouble), trace=frames_of(trouble))
         unreadable = _Message(message.received, message.ce_id, None, trouble)
         if (again := await self._attempt([unreadable])) is not None:
