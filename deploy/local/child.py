@@ -34,7 +34,7 @@ def unprivileged_account() -> Account | None:
 
 
 class Child:
-    """A running program: in a session of its own, so a Ctrl-C at the terminal reaches us alone and we end things in order."""
+    """A running program, in a session of its own: a Ctrl-C reaches us alone, and we end things in order."""
 
     def __init__(
         self,

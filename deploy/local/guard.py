@@ -1,7 +1,7 @@
 """A small process that outlives its owner and clears up after it, should the owner be killed outright.
 
-Run as a script, it reads orders from standard input, one JSON object a line. When the input ends without the order
-``dismiss``, it ends the processes and removes the folders it was told of, the newest first.
+Run as a script, it reads orders from standard input, one JSON object a line. When the input ends, it ends what is left
+of the processes and removes what is left of the folders it was told of, the newest first.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from typing import Any
 import psutil
 
 PATIENCE_S = 10.0
+PAUSE_S = 0.05
 
 
 class Guard:
@@ -44,9 +46,8 @@ class Guard:
     def watch_folder(self, folder: Path) -> None:
         self._tell({"folder": str(folder)})
 
-    def dismiss(self) -> None:
-        """The owner has cleared up itself; the guard ends."""
-        self._tell({"dismiss": True})
+    def finish(self) -> None:
+        """Have it clear up whatever the owner has left, and end."""
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
@@ -60,13 +61,8 @@ class Guard:
 
 
 def keep_watch(lines: Iterable[str]) -> None:
-    """Remember what is ordered until the input ends; then clear it up, unless dismissed."""
-    orders: list[dict[str, Any]] = []
-    for line in lines:
-        order = json.loads(line)
-        if "dismiss" in order:
-            return
-        orders.append(order)
+    """Remember what is ordered until the input ends; then clear it up."""
+    orders: list[dict[str, Any]] = [json.loads(line) for line in lines]
     for order in reversed(orders):
         if "process" in order:
             _end(order["process"], order["created"], order["signal"])
@@ -82,10 +78,13 @@ def _end(pid: int, created: float, stop_signal: int) -> None:
         if process.create_time() != created:
             return
         process.send_signal(stop_signal)
-        try:
-            process.wait(PATIENCE_S)
-        except psutil.TimeoutExpired:
-            os.killpg(pid, signal.SIGKILL)
+        deadline = time.monotonic() + PATIENCE_S
+        # Ended, but not yet fetched by a parent that lives, is ended too.
+        while process.status() != psutil.STATUS_ZOMBIE:
+            if time.monotonic() > deadline:
+                os.killpg(pid, signal.SIGKILL)
+                return
+            time.sleep(PAUSE_S)
 
 
 if __name__ == "__main__":

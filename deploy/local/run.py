@@ -46,7 +46,7 @@ def open_run() -> Iterator[Run]:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     finally:
-        guard.dismiss()
+        guard.finish()
 
 
 def _parent_folder() -> Path:

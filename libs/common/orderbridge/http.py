@@ -80,7 +80,7 @@ class Http:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         params: Mapping[str, str] | None = None,
-        timeout: Timeouts = Timeouts(),  # noqa: B008 (frozen)
+        timeout: Timeouts = Timeouts(),
     ) -> Response:
         """Send once and read the whole answer.
 

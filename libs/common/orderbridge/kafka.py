@@ -280,6 +280,8 @@ class Consumer:
 
     async def commit(self, records: Sequence[Received]) -> None:
         """Say that these records are done. Losing it only costs a redelivery."""
+        if not records:
+            return
         offsets: dict[Any, int] = defaultdict(int)
         for record in records:
             partition = TopicPartition(self._prefix + record.topic, record.partition)
@@ -333,14 +335,18 @@ async def _open_admin(settings: KafkaSettings) -> AsyncIterator[Any]:
         await admin.close()
 
 
-async def create_topics(settings: KafkaSettings, replication: int = -1) -> list[str]:
-    """Make the missing topics; returns their full names. ``-1`` takes the broker's replication factor."""
+async def create_topics(settings: KafkaSettings) -> list[str]:
+    """Make the missing topics, replicated as the broker does by default, and wait until they are listed.
+
+    Returns their full names; empty when all were there.
+    """
     prefix = settings.orderbridge_topic_prefix
     async with _open_admin(settings) as admin:
         existing = set(await admin.list_topics())
         missing = [topic for topic in TOPICS if prefix + topic.name not in existing]
         if not missing:
             return []
+        replication = await _default_replication(admin)
         answer = await admin.create_topics(
             [
                 NewTopic(prefix + topic.name, topic.partitions, replication, topic_configs=topic.settings)
@@ -349,10 +355,31 @@ async def create_topics(settings: KafkaSettings, replication: int = -1) -> list[
         )
         for name, code, message in (row[:3] for row in answer.topic_errors):
             if code not in (0, _TOPIC_ALREADY_EXISTS):
-                raise ConfigurationError(
-                    f"topic {name} cannot be made ({message or code}): make it by hand, or allow it"
-                )
-        return [prefix + topic.name for topic in missing]
+                why = message or code
+                raise ConfigurationError(f"topic {name} cannot be made ({why}): allow it, or make it by hand")
+        made = [prefix + topic.name for topic in missing]
+        await _until_listed(admin, set(made))
+        return made
+
+
+async def _until_listed(admin: Any, names: set[str]) -> None:
+    """A topic that was just made is not listed at once."""
+    deadline = asyncio.get_running_loop().time() + _START_DEADLINE_S
+    while not names <= set(await admin.list_topics()):
+        if asyncio.get_running_loop().time() > deadline:
+            raise ConfigurationError("the broker took the new topics but does not list them: look at its log")
+        await asyncio.sleep(0.1)
+
+
+async def _default_replication(admin: Any) -> int:
+    """The broker's own default; aiokafka cannot ask for "as you do by default"."""
+    name = "default.replication.factor"
+    broker = (await admin.describe_cluster())["brokers"][0]["node_id"]
+    answers = await admin.describe_configs(
+        [ConfigResource(ConfigResourceType.BROKER, str(broker), configs={name: None})]
+    )
+    values = [entry[1] for answer in answers for resource in answer.resources for entry in resource[4]]
+    return int(values[0]) if values else 1
 
 
 async def check_topics(settings: KafkaSettings, topics: Iterable[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ from typing import Any
 import alembic.command
 import alembic.config
 import alembic.script
+import asyncpg
 from alembic import context
 from asyncpg.exceptions import PostgresError
 from sqlalchemy import Connection, text
@@ -271,14 +273,19 @@ class SessionLocks:
         self._connection = connection
         self._busy = asyncio.Lock()
         self._held: set[str] = set()
+        self.lost: str | None = None
+        """Why the session is gone, once that was noticed; it never comes back."""
 
     async def _ask(self, statement: str, **values: Any) -> Any:
+        if self.lost is not None:
+            raise SessionLost(self.lost)
         try:
             async with self._busy:
                 return await self._connection.scalar(text(statement), values)
         except Exception as error:
-            if is_transient(error):
-                raise SessionLost(f"the database session that holds our locks is gone ({_said(error)})") from error
+            if is_transient(error) or self.lost is not None:
+                self.lost = self.lost or f"the database session that holds our locks is gone ({_said(error)})"
+                raise SessionLost(self.lost) from error
             raise
 
     async def try_lock(self, name: str) -> bool:
@@ -323,4 +330,8 @@ async def open_session_locks(engine: AsyncEngine) -> AsyncIterator[SessionLocks]
             yield locks
         finally:
             # The session must end, not go back to the pool with locks on it.
+            if locks.lost is None:
+                raw = (await connection.get_raw_connection()).driver_connection
+                with contextlib.suppress(OSError, PostgresError, asyncpg.InterfaceError):
+                    await raw.close(timeout=2)  # type: ignore[union-attr]
             await connection.invalidate()

@@ -83,7 +83,11 @@ async def run_loops(stop: asyncio.Event, loops: Mapping[str, Coroutine[Any, Any,
     done, pending = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
     errors = [error for task in done if (error := task.exception()) is not None]
     stop.set()
-    if pending:
+    if any(isinstance(error, SessionLost) for error in errors):
+        # What we hold may be another's already: nothing is drained.
+        for task in pending:
+            task.cancel()
+    elif pending:
         _, late = await asyncio.wait(pending, timeout=_DRAIN_S)
         for task in late:
             task.cancel()

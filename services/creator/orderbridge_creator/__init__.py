@@ -1,0 +1,1 @@
+"""The creator: reserves stock and creates the Shopify order, exactly once."""

@@ -248,10 +248,13 @@ async def test_a_blocked_connection_rests_alone_and_goes_on_when_it_works_again(
     async with workers(store, {"w": handle}, vendor=vendor, watcher=watcher):
         await until(lambda: done == ["other:1"] and "main blocked" in watcher.said)
         vendor.refuses.clear()
-        async with store.engine.begin() as connection:
-            # The minute to the next probe goes by.
-            await connection.execute(text("update due set run_at = now() where kind = 'check'"))
-        await until(lambda: "main:1" in done)
+
+        async def a_minute_later() -> bool:
+            async with store.engine.begin() as connection:
+                await connection.execute(text("update due set run_at = now() where kind = 'check'"))
+            return "main:1" in done
+
+        await until(a_minute_later)
 
     assert watcher.said == ["main blocked", "main restored"]
     said = [s for s in await published(store, CONNECTIONS_STATUS) if s["connection_id"] == "main"]

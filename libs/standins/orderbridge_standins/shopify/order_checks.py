@@ -9,9 +9,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from .definitions import UserError
+from .gids import number_of
 from .shop import Shop
 from .stock import Variant
-from .gids import number_of
 
 # recorded
 NO_LINES: Final = UserError("Line items must have at least one line item", ("order", "lineItems"), "INVALID")
@@ -26,12 +26,10 @@ TOO_MANY_ATTEMPTS: Final = UserError("Too many attempts. Please try again later.
 _RESERVED_SOURCES: Final = frozenset({"web", "pos", "iphone", "android", "shopify_draft_order"})
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ().\-]{5,24}")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
-_PROVINCES: Final[Mapping[str, frozenset[str]]] = {
-    "US": frozenset(
-        "AL AK AS AZ AR CA CO CT DE DC FM FL GA GU HI ID IL IN IA KS KY LA ME MH MD MA MI MN MS MO MT NE NV NH NJ NM"
-        " NY NC ND MP OH OK OR PW PA PR RI SC SD TN TX UM UT VT VI VA WA WV WI WY AA AE AP".split()
-    ),
-    "CA": frozenset("AB BC MB NB NL NT NS NU ON PE QC SK YT".split()),
+_PROVINCES: Final[Mapping[str, str]] = {
+    "US": " AL AK AS AZ AR CA CO CT DE DC FM FL GA GU HI ID IL IN IA KS KY LA ME MH MD MA MI MN MS MO MT NE NV NH NJ"
+    " NM NY NC ND MP OH OK OR PW PA PR RI SC SD TN TX UM UT VT VI VA WA WV WI WY AA AE AP ",
+    "CA": " AB BC MB NB NL NT NS NU ON PE QC SK YT ",
 }
 
 
@@ -48,7 +46,7 @@ def refusals(shop: Shop, order: Mapping[str, Any], currency: str) -> list[UserEr
     return [
         *_bad_lines(lines),
         *_bad_taxes(order),
-        *_bad_currencies(order, currency),
+        *_bad_money(order, currency),
         *_bad_contacts(order),
         *_bad_source(order),
         *_bad_metafields(shop, order),
@@ -82,11 +80,13 @@ def _bad_taxes(order: Mapping[str, Any]) -> Iterator[UserError]:
         yield UserError(message, ("order", "taxLines"), "INVALID")
 
 
-def _bad_currencies(order: Mapping[str, Any], currency: str) -> Iterator[UserError]:
+def _bad_money(order: Mapping[str, Any], currency: str) -> Iterator[UserError]:
     for path, money in _money_in(order, ("order",)):
         if money["shopMoney"]["currencyCode"] != currency:
             message = f"Currency must be the order's currency {currency}"
             yield UserError(message, (*path, "shopMoney", "currencyCode"), "INVALID")
+        if any(money[side]["amount"] is None for side in money if money[side] is not None):
+            yield UserError("Amount can't be blank", path, "INVALID")
 
 
 def _money_in(given: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Mapping[str, Any]]]:
@@ -116,7 +116,7 @@ def _bad_address(address: Mapping[str, Any], path: tuple[str, ...], spoken: str)
     if not country:
         yield UserError(f"{spoken} Country can't be blank", (*path, "countryCode"), "INVALID")
     province = address.get("provinceCode")
-    if province and province not in _PROVINCES.get(country or "", {province}):
+    if province and f" {province} " not in _PROVINCES.get(country or "", f" {province} "):
         yield UserError(f"{spoken} Province is not valid", (*path, "provinceCode"), "INVALID")
     if address.get("phone") and not _PHONE.fullmatch(address["phone"]):
         yield UserError(f"{spoken} Phone is invalid", (*path, "phone"), "INVALID")
@@ -130,7 +130,11 @@ def _bad_source(order: Mapping[str, Any]) -> Iterator[UserError]:
 def _bad_metafields(shop: Shop, order: Mapping[str, Any]) -> Iterator[UserError]:
     for place, metafield in enumerate(order.get("metafields") or []):
         path = ("order", "metafields", str(place))
-        namespace, key, value = shop.definitions.namespace(metafield.get("namespace")), metafield.get("key"), metafield.get("value")
+        namespace, key, value = (
+            shop.definitions.namespace(metafield.get("namespace")),
+            metafield.get("key"),
+            metafield.get("value"),
+        )
         definition = shop.definitions.find("ORDER", namespace, key or "")
         kind = metafield.get("type") or (definition and definition.type.name)
         if shop.definitions.is_foreign(namespace):

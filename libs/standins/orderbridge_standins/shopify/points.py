@@ -7,13 +7,13 @@ given back. Measured: a slim orderCreate 10/10, 250 nodes with two objects each 
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property, partial
 from typing import Any, Final
 
 from graphql import (
     FieldNode,
     FragmentDefinitionNode,
     FragmentSpreadNode,
-    GraphQLField,
     GraphQLInterfaceType,
     GraphQLObjectType,
     GraphQLSchema,
@@ -66,7 +66,7 @@ class Bucket:
         }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Meter:
     """Measures one operation of one document."""
 
@@ -75,15 +75,24 @@ class Meter:
     fragments: Mapping[str, FragmentDefinitionNode]
 
     def requested(self, variables: Mapping[str, Any]) -> int:
-        return self._cost(variables, None)
+        return self._cost(variables, None) if self._fixed is None else self._fixed
 
     def actual(self, variables: Mapping[str, Any], data: Mapping[str, Any]) -> int:
-        return self._cost(variables, data)
+        return self._cost(variables, data) if self._fixed is None else self._fixed
+
+    @cached_property
+    def _fixed(self) -> int | None:
+        """The cost of a mutation that reads nothing but its payload: its 10 points, whatever comes back."""
+        if self.operation.operation is not OperationType.MUTATION:
+            return None
+        cost = self._cost({}, None)
+        return cost if cost == MUTATION_COST * len(self.operation.selection_set.selections) else None
 
     def _cost(self, variables: Mapping[str, Any], data: Mapping[str, Any] | None) -> int:
         is_mutation = self.operation.operation is OperationType.MUTATION
         root = self.schema.mutation_type if is_mutation else self.schema.query_type
-        assert root is not None
+        if root is None:
+            return 0
         walk = _Walk(self.schema, self.fragments, variables, payload_is_free=is_mutation)
         base = MUTATION_COST * len(self.operation.selection_set.selections) if is_mutation else 0
         return base + walk.selections(self.operation.selection_set, root, data, depth=0)
@@ -120,9 +129,7 @@ class _Walk:
         found = self.schema.get_type(name)
         return found if isinstance(found, (GraphQLObjectType, GraphQLInterfaceType)) else parent
 
-    def _field(
-        self, node: FieldNode, parent: GraphQLObjectType | GraphQLInterfaceType, data: Any, depth: int
-    ) -> int:
+    def _field(self, node: FieldNode, parent: GraphQLObjectType | GraphQLInterfaceType, data: Any, depth: int) -> int:
         field = parent.fields.get(node.name.value)
         if field is None or node.selection_set is None:
             return 0
@@ -138,7 +145,7 @@ class _Walk:
         if kind.name.endswith("Connection"):
             return 2 + self._connection(node, chosen, kind, below, depth)
         if is_list_type(get_nullable_type(field.type)):
-            return self._each(below, self._size(node), lambda one: own + self.selections(chosen, kind, one, depth + 1))
+            return self._each(below, self._size(node), partial(self._one, own, chosen, kind, depth + 1))
         return own + self.selections(chosen, kind, below, depth + 1)
 
     def _own(self, kind: GraphQLObjectType | GraphQLInterfaceType, depth: int) -> int:
@@ -149,28 +156,36 @@ class _Walk:
         return 1 if has_id else 0
 
     def _connection(
-        self, node: FieldNode, chosen: SelectionSetNode, kind: GraphQLObjectType | GraphQLInterfaceType, data: Any, depth: int
+        self,
+        node: FieldNode,
+        chosen: SelectionSetNode,
+        kind: GraphQLObjectType | GraphQLInterfaceType,
+        data: Any,
+        depth: int,
     ) -> int:
         size = self._size(node)
         total = 0
         for selection in chosen.selections:
             if not isinstance(selection, FieldNode) or selection.selection_set is None:
                 continue
-            inner = get_named_type(_field_of(kind, selection.name.value).type)
+            inner = get_named_type(kind.fields[selection.name.value].type)
             if selection.name.value not in ("nodes", "edges") or not isinstance(inner, GraphQLObjectType):
                 continue
             alias = selection.alias.value if selection.alias else selection.name.value
             below = data.get(alias) if isinstance(data, Mapping) else None
             own = 1 if selection.name.value == "nodes" else 0
-            within = selection.selection_set
-            total += self._each(
-                below, size, lambda one, o=own, w=within, i=inner: o + self.selections(w, i, one, depth + 2)
-            )
+            cost = partial(self._one, own, selection.selection_set, inner, depth + 2)
+            total += self._each(below, size, cost)
         return total
+
+    def _one(
+        self, own: int, chosen: SelectionSetNode, kind: GraphQLObjectType | GraphQLInterfaceType, depth: int, data: Any
+    ) -> int:
+        return own + self.selections(chosen, kind, data, depth)
 
     def _size(self, node: FieldNode) -> int:
         """``first``, or the number of ``ids``; a list without either counts once."""
-        for argument in node.arguments:
+        for argument in node.arguments or ():
             if argument.name.value in ("first", "ids"):
                 value = self._value(argument.value)
                 return len(value) if isinstance(value, list) else int(value or 0)
@@ -191,10 +206,6 @@ class _Walk:
         if isinstance(data, list):
             return sum(cost(one) for one in data if one is not None)
         return size * cost(None)
-
-
-def _field_of(kind: GraphQLObjectType | GraphQLInterfaceType, name: str) -> GraphQLField:
-    return kind.fields[name]
 
 
 def _plain(number: float) -> float:

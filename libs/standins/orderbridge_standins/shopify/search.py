@@ -194,13 +194,14 @@ def _ordered(index: SearchIndex, term: _Lexeme) -> set[int] | None:
         wanted = _moment(term.value) if isinstance(have, datetime) else _number(term.value)
         if wanted is None:
             return set(index.entries)
-        if isinstance(have, datetime) and isinstance(wanted, datetime):
-            order = (have > wanted) - (have < wanted)
-        elif isinstance(have, int) and isinstance(wanted, int):
-            order = (have > wanted) - (have < wanted)
-        if holds(order):
+        if holds(_compared(have, wanted)):
             found.add(key)
     return found
+
+
+def _compared(have: datetime | int, wanted: datetime | int) -> int:
+    a, b = (float(value.timestamp() if isinstance(value, datetime) else value) for value in (have, wanted))
+    return (a > b) - (a < b)
 
 
 def _moment(text: str) -> datetime | None:

@@ -5,7 +5,6 @@ import itertools
 import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
@@ -16,7 +15,7 @@ from .gids import gid
 from .ledger import Ledger
 from .orders import Order
 from .points import Bucket
-from .search import Entry, SearchIndex
+from .searchable import order_entry, order_index, product_entry, product_index, variant_entry, variant_index
 from .stock import InventoryItem, InventoryLevel, Location, Product, SelectedOption, Variant, release
 from .trouble import Script
 
@@ -108,14 +107,9 @@ class Shop:
         self.settings = Settings(self.profile.unique_enforced)
         self.definitions = Definitions(self.profile.client_id)
         self.bucket = Bucket(2000, 100, self.clock.monotonic())
-        self.variant_index = SearchIndex(
-            ("title", "sku"), ("id", "sku", "title", "product_status", "updated_at", "product_id", "vendor")
-        )
-        self.product_index = SearchIndex(("title",), ("id", "title", "status", "vendor", "sku", "updated_at", "created_at"))
-        self.order_index = SearchIndex(
-            ("name", "source_identifier"),
-            ("id", "name", "tag", "source_identifier", "po_number", "created_at", "updated_at", "processed_at"),
-        )
+        self.variant_index = variant_index()
+        self.product_index = product_index()
+        self.order_index = order_index()
         self.locations = (
             Location(61_001, "Front Street shop"),
             Location(61_002, "Warehouse"),
@@ -199,7 +193,16 @@ class Shop:
             item = InventoryItem(seed.inventory_item_id or self.next_id(), now, now, tracked=seed.tracked)
             options = tuple(SelectedOption(name, value) for name, value in seed.options)
             variant = Variant(
-                seed.variant_id or self.next_id(), product, seed.sku, seed.title, options, seed.price, item, now, now, seed.policy
+                seed.variant_id or self.next_id(),
+                product,
+                seed.sku,
+                seed.title,
+                options,
+                seed.price,
+                item,
+                now,
+                now,
+                seed.policy,
             )
             item.variant = variant
             item.levels = {place.id: InventoryLevel(item, place, now) for place in self.locations}
@@ -242,8 +245,8 @@ class Shop:
         for variant in product.variants if variants is None else variants:
             variant.updated_at = now
         for variant in product.variants:
-            self.variant_index.put(variant.id, _variant_entry(variant), visible)
-        self.product_index.put(product.id, _product_entry(product), visible)
+            self.variant_index.put(variant.id, variant_entry(variant), visible)
+        self.product_index.put(product.id, product_entry(product), visible)
 
     def with_sku(self, sku: str) -> list[Variant]:
         return [variant for variant in self.variants.values() if variant.sku == sku]
@@ -265,7 +268,7 @@ class Shop:
         return self._by_value.get((namespace, key, value), [])
 
     def order_changed(self, order: Order) -> None:
-        self.order_index.put(order.id, _order_entry(order), self._searchable_at())
+        self.order_index.put(order.id, order_entry(order), self._searchable_at())
 
     def cancel(self, order: Order, reason: str, *, restock: bool) -> Job:
         """Cancel asynchronously: the job is handed out now and done a moment later."""
@@ -301,44 +304,6 @@ class Shop:
 
     def _searchable_at(self) -> float:
         return self.clock.monotonic() + self.settings.search_lag_s
-
-
-def _variant_entry(variant: Variant) -> Entry:
-    product = variant.product
-    return {
-        "id": variant.id,
-        "product_id": product.id,
-        "sku": (variant.sku,),
-        "title": (variant.title, product.title),
-        "vendor": (product.vendor,),
-        "product_status": (product.status,),
-        "updated_at": variant.updated_at,
-    }
-
-
-def _product_entry(product: Product) -> Entry:
-    return {
-        "id": product.id,
-        "title": (product.title,),
-        "vendor": (product.vendor,),
-        "status": (product.status,),
-        "sku": tuple(variant.sku for variant in product.variants),
-        "updated_at": product.updated_at,
-        "created_at": product.created_at,
-    }
-
-
-def _order_entry(order: Order) -> Entry:
-    return {
-        "id": order.id,
-        "name": (order.name,),
-        "tag": order.tags,
-        "source_identifier": (order.source_identifier or "",),
-        "po_number": (order.po_number or "",),
-        "created_at": order.created_at,
-        "updated_at": order.updated_at,
-        "processed_at": order.processed_at,
-    }
 
 
 class World:

@@ -199,7 +199,8 @@ def route(wanted: Iterable[tuple[Variant, int]], *, obey_policy: bool) -> Sequen
         if not item.tracked:
             continue
         levels = sorted(
-            (level for level in item.levels.values() if level.location.takes_orders), key=lambda level: level.location.id
+            (level for level in item.levels.values() if level.location.takes_orders),
+            key=lambda level: level.location.id,
         )
         held = {level: max(0, level.quantity("available") - taken.get(level, 0)) for level in levels}
         if obey_policy and not variant.never_refused and sum(held.values()) < quantity:

@@ -1,0 +1,46 @@
+"""Shopify: reading the catalogue and the stock, setting up the shop, creating orders (Admin GraphQL 2026-10).
+
+``order_input`` is pure and imported by itself: it needs neither a network nor this client.
+"""
+
+from .catalogue import CatalogueReader, Page, Variant
+from .client import DEFAULT_BASE_URL, Budget, OutOfPoints
+from .orders import (
+    CreateOutcome,
+    FoundOrder,
+    IdentityTaken,
+    OrderAccepted,
+    OrderRefused,
+    OrderWriter,
+    StockRefused,
+    admin_url,
+)
+from .privacy import Problem
+from .setup import ShopSetup
+from .stock import Stock, StockLevel, StockReader
+from .tokens import Shop
+
+
+class Shopify(CatalogueReader, StockReader, OrderWriter, ShopSetup):
+    """All that we do with a shop; one for a service, whatever number of shops it serves."""
+
+
+__all__ = [
+    "DEFAULT_BASE_URL",
+    "Budget",
+    "CreateOutcome",
+    "FoundOrder",
+    "IdentityTaken",
+    "OrderAccepted",
+    "OrderRefused",
+    "OutOfPoints",
+    "Page",
+    "Problem",
+    "Shop",
+    "Shopify",
+    "Stock",
+    "StockLevel",
+    "StockRefused",
+    "Variant",
+    "admin_url",
+]

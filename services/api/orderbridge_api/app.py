@@ -1,0 +1,234 @@
+"""The api, wired: the only place that opens things and reads the time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from functools import partial
+
+import structlog
+from fastapi import FastAPI
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orderbridge.errors import Blocked
+from orderbridge.events import (
+    CommandEnded,
+    ConnectionChanged,
+    ConnectionStatus,
+    MessageParked,
+    OrderCreated,
+    OrderFailed,
+    OrderImported,
+    OrderMatched,
+    OrderProgress,
+    OrderUnmatched,
+)
+from orderbridge.kafka import Consumer
+from orderbridge.outbox import Relay
+from orderbridge.postgres import is_refused, is_transient, open_engine
+from orderbridge.process import open_service, run_loops
+from orderbridge.step import Connections, DueWorkers, Handler, Runtime, Store
+from orderbridge.step.replay import REPLAY, Replayer
+from orderbridge.telemetry import CONSUMER_LAG, DUE_ROWS, OUTBOX_ROWS, PARKED_ROWS
+from orderbridge.topics import (
+    COMMANDS,
+    COMMANDS_ENDED,
+    CONNECTIONS,
+    CONNECTIONS_STATUS,
+    CREATED,
+    FAILED,
+    IMPORTED,
+    MATCHED,
+    PARKED,
+    PROGRESS,
+    STATUS,
+    UNMATCHED,
+)
+from orderbridge.vault import MasterKeys, Vault
+from orderbridge.web import health_routes, listen, serve_http
+
+from .actions import Desk, install_admin_key
+from .adapters.store import ApiUnit
+from .domain.problems import Problem
+from .migrations import MIGRATIONS
+from .projection import fold, fold_parked, mind_stuck_orders, rebuild
+from .routes import create_application
+from .settings import Settings
+from .steps import end_commands, note_statuses
+
+log = structlog.get_logger(__name__)
+
+WRITES = (COMMANDS, CONNECTIONS, STATUS, PARKED, COMMANDS_ENDED)
+_CLOCK_S = 5.0
+_ANSWERS_KEPT = timedelta(days=7)
+
+
+def handlers() -> list[Handler]:  # type: ignore[type-arg]  # one list for events of many kinds
+    return [
+        Handler(IMPORTED, OrderImported, fold(IMPORTED)),
+        Handler(MATCHED, OrderMatched, fold(MATCHED)),
+        Handler(UNMATCHED, OrderUnmatched, fold(UNMATCHED)),
+        Handler(PROGRESS, OrderProgress, fold(PROGRESS)),
+        Handler(CREATED, OrderCreated, fold(CREATED)),
+        Handler(FAILED, OrderFailed, fold(FAILED)),
+        Handler(COMMANDS_ENDED, CommandEnded, end_commands),
+        Handler(CONNECTIONS_STATUS, ConnectionStatus, note_statuses),
+        Handler(PARKED, MessageParked, fold_parked),
+    ]
+
+
+READS = tuple(handler.topic for handler in handlers())
+TOPICS = tuple(dict.fromkeys((*READS, *WRITES)))
+
+
+def open_store(engine: AsyncEngine, vault: Vault) -> Store[ApiUnit]:
+    return Store(engine, "api", vault, partial(datetime.now, UTC), ApiUnit)
+
+
+def open_runtime(store: Store[ApiUnit]) -> Runtime[ApiUnit]:
+    # It owns the connections: no event of one that is unknown here has to wait.
+    return Runtime(store, handlers(), knows_all_connections=True)
+
+
+def explain(error: Exception) -> Problem:
+    """What a caller is told of an error that no action expects."""
+    if is_transient(error):
+        return Problem(503, "unavailable", "The database cannot be reached.", remedy="Try again in a moment.")
+    if is_refused(error):
+        return Problem(422, "invalid_request", "A value cannot be stored.", remedy="Leave out control characters.")
+    return Problem(500, "internal_error", "Something went wrong here.", remedy="Look into the api's log.")
+
+
+def create_app(desk: Desk) -> FastAPI:
+    """The REST application over a desk."""
+    app = create_application()
+    app.state.desk = desk
+    app.state.explain = explain
+    return app
+
+
+def create_app_for_docs() -> FastAPI:
+    """The application without anything behind it, for its ``openapi()``."""
+    return create_application()
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop``; what opens here closes here, in reverse order."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(open_service(settings, "api", MIGRATIONS, reads=READS, writes=WRITES))
+        store = open_store(opened.engine, opened.vault)
+        runtime = open_runtime(store)
+        workers = DueWorkers(
+            store,
+            opened.locks,
+            Connections(store, _no_vendor, _Nothing()),
+            {REPLAY: Replayer(store, runtime).replay},
+        )
+        desk = Desk(store)
+        await install_admin_key(desk, settings.orderbridge_admin_key.get_secret_value())
+        app = create_app(desk)
+        app.include_router(
+            health_routes(_live, partial(_ready, store, opened.consumer), partial(_gauge, store, opened.consumer))
+        )
+        listener = listen("0.0.0.0", settings.orderbridge_api_port, "ORDERBRIDGE_API_PORT")  # noqa: S104 - a container
+        log.info("serving", port=listener.getsockname()[1])
+        await run_loops(
+            stop,
+            {
+                "runtime": runtime.run(opened.consumer, stop),
+                "relay": Relay(store, opened.producer).run(stop),
+                "workers": workers.run(stop),
+                "locks": opened.locks.watch(stop),
+                "clock": mind_the_clock(store, stop),
+                "http": serve_http(app, listener, stop),
+            },
+        )
+
+
+async def mind_the_clock(store: Store[ApiUnit], stop: asyncio.Event) -> None:
+    """What only time changes: orders that are stuck, answers that need not be kept any more."""
+    while not stop.is_set():
+        try:
+            while True:
+                async with store.transaction() as unit:
+                    if not await mind_stuck_orders(unit):
+                        break
+            async with store.transaction() as unit:
+                await unit.forget_answers(unit.now - _ANSWERS_KEPT)
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            log.warning("the clock waits for the database", why=type(error).__name__)
+        try:
+            await asyncio.wait_for(stop.wait(), _CLOCK_S)
+        except TimeoutError:
+            continue
+
+
+async def republish(settings: Settings) -> int:
+    """Rebuild every order from the kept facts and publish it again, and every connection."""
+    async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
+        keys = MasterKeys.parse(settings.orderbridge_master_key.get_secret_value())
+        return await republish_all(open_store(engine, Vault(keys)))
+
+
+async def republish_all(store: Store[ApiUnit]) -> int:
+    published = 0
+    after = ""
+    while True:
+        async with store.transaction() as unit:
+            order_ids = await rebuild(unit, after)
+        if not order_ids:
+            break
+        published += len(order_ids)
+        after = order_ids[-1]
+    after = ""
+    while True:
+        async with store.transaction() as unit:
+            stored = await unit.stored_connections(after, 500)
+            for connection in stored:
+                changed = connection.changed
+                unit.publish(CONNECTIONS, changed.connection_id, changed.rev, changed)
+        if not stored:
+            return published
+        published += len(stored)
+        after = stored[-1].changed.connection_id
+
+
+class _Nothing:
+    """The api works with no vendor: no connection is ever blocked for it."""
+
+    async def blocked(self, connection_id: str, why: Blocked, unit: ApiUnit) -> None: ...
+
+    async def restored(self, connection_id: str, unit: ApiUnit) -> None: ...
+
+
+async def _no_vendor(connection: ConnectionChanged) -> None: ...
+
+
+async def _live() -> str | None:
+    # A loop that ends ends the process: who answers is alive.
+    return None
+
+
+async def _ready(store: Store[ApiUnit], consumer: Consumer) -> str | None:
+    try:
+        async with store.transaction() as unit:
+            await unit.api_keys()
+    except Exception as error:
+        if is_transient(error):
+            return "the database cannot be reached"
+        raise
+    return None if consumer.joined() else "the consumer group has not given us partitions yet"
+
+
+async def _gauge(store: Store[ApiUnit], consumer: Consumer) -> None:
+    async with store.transaction() as unit:
+        outbox, parked, due = await unit.backlog()
+    OUTBOX_ROWS.labels("api").set(outbox)
+    PARKED_ROWS.labels("api").set(parked)
+    DUE_ROWS.clear()
+    for kind, number in due.items():
+        DUE_ROWS.labels("api", kind).set(number)
+    CONSUMER_LAG.labels("api").set(await consumer.lag())

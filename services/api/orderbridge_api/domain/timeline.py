@@ -1,0 +1,147 @@
+"""The story of one order: every fact and command with time and who said it, oldest first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from orderbridge.events import Event, Reason
+from orderbridge.status import MESSAGES
+
+from .commands import CommandRecord
+from .projection import utc
+
+
+@dataclass(frozen=True)
+class KeptFact:
+    """A fact as it is stored."""
+
+    source: str
+    seq: int
+    topic: str
+    at: datetime
+    payload: dict[str, Any]
+
+
+class TimelineItem(Event):
+    """One thing that happened; ``actor`` is who asked, where somebody did."""
+
+    at: datetime
+    kind: str
+    source: str
+    seq: int | None = None
+    summary: str
+    reason: Reason | None = None
+    command_id: str | None = None
+    actor: str | None = None
+
+
+class Timeline(Event):
+    items: tuple[TimelineItem, ...]
+
+
+def timeline_of(facts: Sequence[KeptFact], commands: Sequence[CommandRecord]) -> Timeline:
+    items = [_of_fact(fact) for fact in facts]
+    for command in commands:
+        items += _of_command(command)
+    # A tie goes along the road of an order.
+    road = ("api", "ingestor", "matcher", "creator")
+    items.sort(key=lambda item: (item.at, road.index(item.source) if item.source in road else 4, item.seq or 0))
+    return Timeline(items=tuple(items))
+
+
+def _of_fact(fact: KeptFact) -> TimelineItem:
+    said = fact.payload
+    reason = Reason.model_validate(said["reason"]) if said.get("reason") else None
+    kind, summary = _told(fact, said)
+    return TimelineItem(
+        at=utc(fact.at),
+        kind=kind,
+        source=fact.source,
+        seq=fact.seq,
+        summary=summary,
+        reason=reason,
+        command_id=said.get("command_id"),
+    )
+
+
+def _told(fact: KeptFact, said: dict[str, Any]) -> tuple[str, str]:
+    if fact.source == "ingestor":
+        return "imported", _import_in_words(said)
+    if fact.source == "matcher":
+        if said.get("reason"):
+            return "unmatched", str(said["reason"]["message"])
+        return "matched", f"A variant was found for every line of import {said.get('imported_seq')}."
+    if fact.source == "creator":
+        return _creation_in_words(said)
+    return str(said["kind"]), _own_in_words(said)
+
+
+def _import_in_words(said: dict[str, Any]) -> str:
+    disposition = said["disposition"]
+    reason = disposition.get("reason")
+    words = {
+        "import": "The order is to be imported.",
+        "wait": "The order waits.",
+        "skip": "The order is skipped.",
+        "cancel": "The order is canceled at Amazon.",
+    }
+    status = said.get("amazon_status")
+    amazon = f"Amazon says {status}. " if status else ""
+    return f"{amazon}{MESSAGES.get(reason or '') or words.get(disposition['kind'], disposition['kind'])}"
+
+
+def _creation_in_words(said: dict[str, Any]) -> tuple[str, str]:
+    phase = str(said["phase"])
+    if phase == "created":
+        shopify = said["shopify"]
+        return "created", f"Shopify order {shopify.get('name') or shopify['order_id']} was created."
+    if phase == "failed":
+        return "failed", str(said["reason"]["message"])
+    words = {
+        "planned": "The order is about to be created in Shopify.",
+        "sending": f"Attempt {said.get('attempts')} was sent to Shopify.",
+        "unknown": MESSAGES["outcome_unknown"],
+    }
+    return phase, words.get(phase, f"The creation is {phase}.")
+
+
+def _own_in_words(said: dict[str, Any]) -> str:
+    words = {
+        "parked": "A message was parked",
+        "replayed": "A parked message was replayed",
+        "superseded": "A parked message was superseded by a newer one",
+        "attention_set": "Attention",
+        "attention_cleared": "Attention cleared",
+    }
+    return f"{words[said['kind']]}: {said.get('note') or said.get('parked_id')}"
+
+
+def _of_command(command: CommandRecord) -> list[TimelineItem]:
+    why = f": {command.reason}" if command.reason else ""
+    items = [
+        TimelineItem(
+            at=utc(command.created_at),
+            kind="command",
+            source="api",
+            summary=f"{command.actor} asked for {command.mode}{why}",
+            command_id=command.command_id,
+            actor=command.actor,
+        )
+    ]
+    if command.ended_at is not None:
+        ended = f"done, {command.outcome}" if command.state == "done" else "rejected"
+        items.append(
+            TimelineItem(
+                at=utc(command.ended_at),
+                kind="command_ended",
+                source=command.ended_by or "api",
+                summary=f"The {command.mode} is {ended}.",
+                reason=command.rejection,
+                command_id=command.command_id,
+                actor=command.actor,
+            )
+        )
+    return items

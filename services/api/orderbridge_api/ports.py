@@ -1,0 +1,197 @@
+"""What the steps and actions ask of the outside: one transaction's verbs, by what they are about."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from orderbridge.events import CommandEnded, ConnectionStatus, Event, Fact, MessageParked
+from orderbridge.status import Status
+from orderbridge.step import Work
+
+from .domain.commands import CommandMode, CommandRecord
+from .domain.connections import StoredConnection
+from .domain.paging import OrderFilter, Page
+from .domain.parked import ParkedMessage, ParkedState
+from .domain.projection import OrderState
+from .domain.resource import OrderResource
+from .domain.timeline import KeptFact
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOrder:
+    """An order whose row is locked: its newest facts, and the resource as it was last published."""
+
+    state: OrderState
+    published: str | None = None
+    stuck: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OrderView:
+    """What is written of an order: its newest facts, what of them changed, and what they show."""
+
+    before: OrderState
+    state: OrderState
+    resource: OrderResource
+    text: str
+    """The resource as JSON: what is answered and what is published."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderHead:
+    """What a decision about a command needs of an order."""
+
+    order_id: str
+    connection_id: str
+    status: Status
+    reason: str | None
+    link: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedOrder:
+    order_id: str
+    sorted_by: datetime | None
+    text: str
+
+
+@dataclass(frozen=True)
+class Caller:
+    """Who asks: the name and role of an API key."""
+
+    name: str
+    role: str
+
+
+@dataclass(frozen=True)
+class Once:
+    """An ``Idempotency-Key`` with what it is used for; ``fingerprint`` is of method, path and body."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a change is answered with, as it is also kept for its ``Idempotency-Key``; ``body`` is JSON."""
+
+    status: int
+    body: str
+    location: str | None = None
+
+
+class Transaction(Protocol):
+    """What every unit offers: its time, and what leaves with its commit."""
+
+    now: datetime
+
+    def publish(
+        self, topic: str, key: str, n: int | str, event: Event | None, *, command_id: str | None = None
+    ) -> None: ...
+
+    def schedule(self, work: Work) -> None: ...
+
+
+class Orders(Transaction, Protocol):
+    async def hold_orders(self, order_ids: Sequence[str]) -> dict[str, HeldOrder]:
+        """Lock these orders, made if absent, in the order of their ids."""
+
+    async def keep_facts(self, facts: Sequence[tuple[str, Fact]]) -> None:
+        """Keep facts for ever, each with its topic; one that is kept already stays as it is."""
+
+    async def write_views(self, views: Sequence[OrderView]) -> None: ...
+
+    async def wrongly_stuck(self, waiting_before: datetime, slow: str, troubled: Mapping[str, str]) -> list[str]:
+        """Orders whose ``stuck`` does not say what it should, some at a time: the trouble of their connection, or
+        ``slow`` once they wait since ``waiting_before``, or nothing."""
+
+    async def kept_order_ids(self, after: str, limit: int) -> list[str]: ...
+
+    async def newest_kept(self, order_ids: Sequence[str]) -> dict[str, OrderState]:
+        """The newest fact per source, from the facts alone."""
+
+    async def order_head(self, order_id: str) -> OrderHead | None:
+        """Lock the order and say how it stands."""
+
+    async def order_text(self, order_id: str) -> str | None: ...
+
+    async def list_orders(self, asked: OrderFilter, page: Page) -> list[ListedOrder]: ...
+
+    async def count_orders(self, asked: OrderFilter) -> list[tuple[Status, str | None, int]]: ...
+
+    async def facts_of(self, order_id: str) -> list[KeptFact]: ...
+
+
+class Commands(Transaction, Protocol):
+    async def add_command(self, command: CommandRecord) -> None: ...
+
+    async def open_command(
+        self, mode: CommandMode, *, order_id: str | None = None, parked_id: str | None = None
+    ) -> CommandRecord | None: ...
+
+    async def command(self, command_id: str) -> CommandRecord | None: ...
+
+    async def commands_of(self, order_id: str) -> list[CommandRecord]: ...
+
+    async def end_commands(self, endings: Sequence[CommandEnded]) -> None:
+        """The first ending of a command wins."""
+
+    async def recall(self, caller: str, once: Once) -> Answer | None:
+        """Claim the key, or give what it was answered; a 422 ``Problem`` when it was used for something else."""
+
+    async def keep_answer(self, caller: str, once: Once, answer: Answer) -> None: ...
+
+    async def forget_answers(self, older_than: datetime) -> None: ...
+
+
+class Parked(Transaction, Protocol):
+    async def note_parked(self, events: Sequence[MessageParked]) -> None: ...
+
+    async def hold_parked(self, parked_id: str) -> ParkedMessage | None:
+        """Lock the row and read it."""
+
+    async def list_parked(self, state: ParkedState, page: Page) -> list[ParkedMessage]: ...
+
+
+class Connections(Transaction, Protocol):
+    async def add_connection(self, connection: StoredConnection) -> bool:
+        """False when the id is taken."""
+
+    async def hold_connection(self, connection_id: str) -> StoredConnection | None: ...
+
+    async def put_connection(self, connection: StoredConnection) -> None: ...
+
+    async def stored_connections(self, after: str, limit: int) -> list[StoredConnection]: ...
+
+    async def stored_connection(self, connection_id: str) -> StoredConnection | None: ...
+
+    async def note_statuses(self, statuses: Sequence[ConnectionStatus]) -> None: ...
+
+    async def statuses_of(self, connection_ids: Sequence[str]) -> dict[str, dict[str, ConnectionStatus]]: ...
+
+    async def troubled(self) -> list[ConnectionStatus]:
+        """Every worker's newest word that is not ``ok``."""
+
+    async def secrets_of(self, connection_id: str, vendor: str) -> dict[str, str]: ...
+
+    async def put_secrets(self, connection_id: str, vendor: str, secrets: Mapping[str, str]) -> None: ...
+
+
+class Keys(Transaction, Protocol):
+    async def api_keys(self) -> list[tuple[str, Caller]]:
+        """Each key's SHA-256 in hex, and whose it is."""
+
+    async def set_key(self, name: str, role: str, sha256: str) -> None:
+        """Give the named key this value; its older one no longer opens anything."""
+
+
+class Unit(Orders, Commands, Parked, Connections, Keys, Protocol):
+    """One transaction of the api."""
+
+
+class Store(Protocol):
+    def transaction(self) -> AbstractAsyncContextManager[Unit]: ...

@@ -1,0 +1,108 @@
+"""What requests carry: query parameters, bodies, and the ``Idempotency-Key``; unknown fields are refused."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Annotated, Literal
+
+from fastapi import Header, Path, Request
+from fastapi.responses import Response
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
+
+from orderbridge.status import Status
+
+from ..actions import Answer, Once
+from ..domain.paging import OrderFilter, Sort
+
+Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
+Limit = Annotated[int, Field(ge=1, le=200)]
+OrderIdPath = Annotated[str, Path(description="as it is or percent-encoded", examples=["main:113-1234567-7654321"])]
+IdPath = Annotated[str, Path(max_length=100, pattern=r"^[A-Za-z0-9-]+$")]
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        max_length=200,
+        pattern=r"^[\x21-\x7e]+$",
+        description="The stored answer of the first request with this key is given again.",
+    ),
+]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class CountQuery(_Strict):
+    """Which orders: all that is given must hold; a repeated parameter means any of its values."""
+
+    connection: list[Text] = Field([], max_length=50)
+    q: Text | None = Field(None, description="part of either id, of a SKU or of a title")
+    ship_by_before: AwareDatetime | None = None
+
+    @field_validator("q")
+    @classmethod
+    def _nothing_asked(cls, q: str | None) -> str | None:
+        return q.strip() or None if q else None
+
+    def asked(self) -> OrderFilter:
+        return OrderFilter(connection=tuple(self.connection), q=self.q, ship_by_before=self.ship_by_before)
+
+
+class OrderQuery(CountQuery):
+    status: list[Status] = Field([], max_length=20)
+    reason: list[Text] = Field([], max_length=50)
+    sort: Sort = "-purchased_at"
+    limit: Limit = 50
+    cursor: Annotated[str, Field(max_length=1000)] | None = None
+
+    def asked(self) -> OrderFilter:
+        return OrderFilter(
+            connection=tuple(self.connection),
+            q=self.q,
+            ship_by_before=self.ship_by_before,
+            status=tuple(self.status),
+            reason=tuple(self.reason),
+        )
+
+
+class ParkedQuery(_Strict):
+    state: Literal["parked", "replayed", "superseded"] = "parked"
+    limit: Limit = 50
+    cursor: Annotated[str, Field(max_length=1000)] | None = None
+
+
+class ConnectionQuery(_Strict):
+    limit: Limit = 50
+    cursor: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = None
+
+
+class RetryBody(_Strict):
+    """``reason`` is required for force."""
+
+    mode: Literal["retry", "force"]
+    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")] | None = None
+
+    @model_validator(mode="after")
+    def _force_needs_a_reason(self) -> RetryBody:
+        if self.mode == "force" and not (self.reason or "").strip():
+            raise PydanticCustomError("reason_required", "force needs a reason: say in the field reason why")
+        return self
+
+
+async def once_of(request: Request, key: str | None) -> Once | None:
+    """The key, bound to this method, path and body."""
+    if key is None:
+        return None
+    said = f"{request.method} {request.url.path}\n".encode() + await request.body()
+    return Once(key, hashlib.sha256(said).hexdigest())
+
+
+def respond(answer: Answer) -> Response:
+    headers = {"Location": answer.location} if answer.location else None
+    return Response(answer.body, answer.status, headers, "application/json")
+
+
+def json_text(text: str) -> Response:
+    return Response(text, media_type="application/json")

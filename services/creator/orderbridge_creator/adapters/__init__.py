@@ -1,0 +1,1 @@
+"""The creator's tables, and Shopify as the creator needs it."""

@@ -1,0 +1,150 @@
+"""Wiring: what the creator consists of, how it is opened, and the only place that reads the time."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from orderbridge.budget import Budget
+from orderbridge.events import Command, ConnectionChanged, OrderImported, OrderMatched, OrderUnmatched
+from orderbridge.http import Http, open_http
+from orderbridge.kafka import Consumer
+from orderbridge.outbox import Relay
+from orderbridge.postgres import SessionLocks, open_engine
+from orderbridge.process import open_service, run_loops
+from orderbridge.shopify import Shopify
+from orderbridge.step import Connections, DueWorkers, Handler, Runtime, Store, take_connections
+from orderbridge.step.connections import SET_ASIDE
+from orderbridge.step.replay import REPLAY, Replayer
+from orderbridge.telemetry import CONSUMER_LAG, DUE_ROWS, OUTBOX_ROWS, PARKED_ROWS
+from orderbridge.topics import (
+    COMMANDS,
+    COMMANDS_ENDED,
+    CONNECTIONS,
+    CONNECTIONS_STATUS,
+    CREATED,
+    FAILED,
+    IMPORTED,
+    MATCHED,
+    PARKED,
+    PROGRESS,
+    UNMATCHED,
+)
+from orderbridge.vault import MasterKeys, Vault
+from orderbridge.web import health_app, listen, serve_http
+
+from .adapters.shop import Points, Shops
+from .adapters.store import CreatorUnit, counts
+from .migrations import MIGRATIONS
+from .ports import CREATE
+from .settings import Settings
+from .steps.creating import Creating
+from .steps.intake import take_commands, take_imports, take_matches
+from .steps.watch import ConnectionWatch
+
+READS = (CONNECTIONS, IMPORTED, MATCHED, UNMATCHED, COMMANDS)
+WRITES = (PROGRESS, CREATED, FAILED, COMMANDS_ENDED, CONNECTIONS_STATUS, PARKED)
+REPUBLISH_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Creator:
+    """The creator over an open database and a way to Shopify; its loops are the caller's to run."""
+
+    store: Store[CreatorUnit]
+    runtime: Runtime[CreatorUnit]
+    workers: DueWorkers
+    creating: Creating
+
+
+def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: Settings) -> Creator:
+    store = Store(engine, "creator", vault, partial(datetime.now, UTC), CreatorUnit)
+    client = Shopify(http, Points(Budget(engine)), base_url=settings.orderbridge_shopify_url)
+    shops = Shops(client, engine, vault, settings.orderbridge_shopify_deadline_s)
+    connections = Connections(store, shops.try_vendor, ConnectionWatch())
+    runtime = Runtime(
+        store,
+        [
+            Handler(CONNECTIONS, ConnectionChanged, take_connections),
+            Handler(IMPORTED, OrderImported, take_imports),
+            Handler(MATCHED, OrderMatched, take_matches),
+            Handler(UNMATCHED, OrderUnmatched, take_matches),
+            Handler(COMMANDS, Command, take_commands),
+        ],
+    )
+    creating = Creating(store, locks, shops, settings.orderbridge_settle_s)
+    workers = DueWorkers(
+        store,
+        locks,
+        connections,
+        {
+            CREATE: creating.create,
+            SET_ASIDE: runtime.take_set_aside,
+            REPLAY: Replayer(store, runtime).replay,
+        },
+        at_once=32,
+        each=6,
+    )
+    return Creator(store, runtime, workers, creating)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop``; what opens here closes here, in reverse order."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(
+            open_service(settings, "creator", MIGRATIONS, reads=READS, writes=WRITES)
+        )
+        listener = listen("0.0.0.0", settings.orderbridge_health_port, "ORDERBRIDGE_HEALTH_PORT")  # noqa: S104
+        http = await stack.enter_async_context(open_http())
+        creator = wire(opened.engine, opened.vault, opened.locks, http, settings)
+        health = health_app(_live, _ready(opened.consumer), partial(_measure, opened.engine, opened.consumer))
+        await run_loops(
+            stop,
+            {
+                "consume": creator.runtime.run(opened.consumer, stop),
+                "relay": Relay(creator.store, opened.producer).run(stop),
+                "work": creator.workers.run(stop),
+                "locks": opened.locks.watch(stop),
+                "health": serve_http(health, listener, stop),
+            },
+        )
+
+
+async def _live() -> str | None:
+    """A loop that fails ends the process, so an answer says that all of them turn."""
+    return None
+
+
+def _ready(consumer: Consumer) -> Callable[[], Awaitable[str | None]]:
+    async def ready() -> str | None:
+        return None if consumer.joined() else "the consumer group has not given us our partitions yet"
+
+    return ready
+
+
+async def _measure(engine: Any, consumer: Consumer) -> None:
+    found = await counts(engine)
+    OUTBOX_ROWS.labels("creator").set(found["outbox"])
+    PARKED_ROWS.labels("creator").set(found["parked"])
+    for kind in (CREATE, SET_ASIDE, REPLAY, "check"):
+        DUE_ROWS.labels("creator", kind).set(found["due"].get(kind, 0))
+    CONSUMER_LAG.labels("creator").set(await consumer.lag())
+
+
+async def republish(settings: Settings) -> int:
+    """Put every order's newest fact into the outbox again, as the same event; returns how many."""
+    vault = Vault(MasterKeys.parse(settings.orderbridge_master_key.get_secret_value()))
+    async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
+        store = Store(engine, "creator", vault, partial(datetime.now, UTC), CreatorUnit)
+        count, after = 0, ""
+        while True:
+            async with store.transaction() as unit:
+                facts = await unit.republish_after(after, REPUBLISH_PAGE)
+            if not facts:
+                return count
+            count, after = count + len(facts), facts[-1].order_id

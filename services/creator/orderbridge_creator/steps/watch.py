@@ -1,0 +1,29 @@
+"""What happens to promised attempts when a connection stops working, and when it works again."""
+
+from __future__ import annotations
+
+import structlog
+
+from orderbridge.errors import Blocked
+
+from ..domain import reasons
+from ..domain.intake import block
+from ..ports import Unit
+
+log = structlog.get_logger(__name__)
+
+
+class ConnectionWatch:
+    """Fails what was promised with the connection's reason; its work rests, and runs by itself once that passes."""
+
+    async def blocked(self, connection_id: str, why: Blocked, unit: Unit) -> None:
+        reason = reasons.of_connection(why)
+        failed = 0
+        for order in await unit.lock_planned(connection_id):
+            change = block(order, unit.now, reason)
+            unit.record(change)
+            failed += bool(change.facts)
+        log.warning("connection blocked", connection_id=connection_id, reason=reason.code, orders_failed=failed)
+
+    async def restored(self, connection_id: str, unit: Unit) -> None:
+        log.info("connection works again", connection_id=connection_id)

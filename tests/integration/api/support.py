@@ -1,0 +1,128 @@
+"""The api over a database of its own: its store, its runtime, and its REST application in this process."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from orderbridge import budget, vault
+from orderbridge.events import (
+    CommandEnded,
+    ConnectionStatus,
+    Event,
+    MessageParked,
+    OrderCreated,
+    OrderFailed,
+    OrderImported,
+    OrderMatched,
+    OrderProgress,
+    OrderUnmatched,
+)
+from orderbridge.kafka import Received
+from orderbridge.postgres import open_engine, upgrade
+from orderbridge.step import Runtime, Store
+from orderbridge.topics import (
+    COMMANDS_ENDED,
+    CONNECTIONS_STATUS,
+    CREATED,
+    FAILED,
+    IMPORTED,
+    MATCHED,
+    PARKED,
+    PROGRESS,
+    UNMATCHED,
+)
+from orderbridge.vault import MasterKeys, Vault
+from orderbridge_api.actions import Desk, install_admin_key
+from orderbridge_api.adapters.store import ApiUnit
+from orderbridge_api.app import create_app, open_runtime, open_store
+from orderbridge_api.migrations import MIGRATIONS
+from tests.support.facts import ORDER
+from tests.support.step import MASTER_KEY, received
+
+ADMIN_KEY = "an invented key for tests"
+TOPIC_OF: dict[type[Event], str] = {
+    OrderImported: IMPORTED,
+    OrderMatched: MATCHED,
+    OrderUnmatched: UNMATCHED,
+    OrderProgress: PROGRESS,
+    OrderCreated: CREATED,
+    OrderFailed: FAILED,
+}
+
+
+@dataclass
+class Api:
+    """What a test of the api works with."""
+
+    store: Store[ApiUnit]
+    runtime: Runtime[ApiUnit]
+    client: httpx.AsyncClient
+    url: str
+
+    async def take(self, *events: Event) -> None:
+        """Hand events over in one batch, as Kafka would."""
+        await self.runtime.process([record(event) for event in events])
+
+    async def order(self, order_id: str = ORDER) -> dict[str, Any]:
+        answer = await self.client.get(f"/v1/orders/{order_id}")
+        assert answer.status_code == 200, answer.text
+        found: dict[str, Any] = answer.json()
+        return found
+
+
+def record(event: Event) -> Received:
+    if isinstance(event, MessageParked):
+        return received(PARKED, event, event.order_id or event.parked_id, f"{event.parked_id}/{event.state}")
+    if isinstance(event, CommandEnded):
+        return received(COMMANDS_ENDED, event, event.order_id or event.connection_id, event.command_id)
+    if isinstance(event, ConnectionStatus):
+        return received(CONNECTIONS_STATUS, event, f"{event.connection_id}:{event.service}", event.rev)
+    return received(TOPIC_OF[type(event)], event, event.order_id)  # type: ignore[attr-defined]  # all others are facts
+
+
+@asynccontextmanager
+async def open_api(database_url: str) -> AsyncIterator[Api]:
+    async with open_engine(database_url, schema="api") as engine:
+        for migrations in (vault.MIGRATIONS, budget.MIGRATIONS, MIGRATIONS):
+            await upgrade(engine, migrations)
+        store = open_store(engine, Vault(MasterKeys.parse(MASTER_KEY)))
+        desk = Desk(store, test_wait_s=1.0)
+        await install_admin_key(desk, ADMIN_KEY)
+        transport = httpx.ASGITransport(create_app(desk), raise_app_exceptions=False)
+        headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
+        async with httpx.AsyncClient(transport=transport, base_url="http://api.example", headers=headers) as client:
+            yield Api(store, open_runtime(store), client, database_url)
+
+
+def parked(state: str = "parked", parked_id: str = "p1", **more: Any) -> MessageParked:
+    values: dict[str, Any] = {
+        "parked_id": parked_id,
+        "service": "creator",
+        "state": state,
+        "order_id": ORDER,
+        "connection_id": "main",
+        "origin": MATCHED,
+        "partition": 3,
+        "offset": 17,
+        "reason": "not of the form promised",
+        "at": datetime(2026, 11, 20, 12, 5, tzinfo=UTC),
+    }
+    return MessageParked.model_validate(values | more)
+
+
+def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
+    """The answer's problem, which must be of that status and code."""
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    said: dict[str, Any] = answer.json()
+    assert (said["code"], said["type"], said["status"]) == (code, f"/problems/{code}", status)
+    return said
+
+
+def ids(items: Sequence[dict[str, Any]]) -> list[str]:
+    return [item["order_id"] for item in items]
