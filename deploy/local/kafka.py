@@ -22,7 +22,8 @@ from .run import Run
 from .servers import KafkaServer
 from .waiting import wait_until
 
-HEAP = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC")
+# A killed JVM would leave its performance counters behind.
+JVM = ("-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:-UsePerfData")
 STATED_VERSION = re.compile(r"Kafka version: (\S+)")
 ATTEMPTS = 3
 LOGGING = """<Configuration status="WARN">
@@ -97,7 +98,9 @@ class NativeKafka:
         self.port = port
         self.bootstrap = f"{HOST}:{port}"
         self._run = run
-        self._command = [java, *HEAP, f"-Dlog4j2.configurationFile={folder / 'log4j2.xml'}", "-cp", f"{jars}/*"]
+        # Compression libraries unpack themselves into the temporary folder: it goes with the run.
+        options = [f"-Dlog4j2.configurationFile={folder / 'log4j2.xml'}", f"-Djava.io.tmpdir={folder}"]
+        self._command = [java, *JVM, *options, "-cp", f"{jars}/*"]
         self._folder = folder
         self._properties = folder / "server.properties"
         self._log = folder / "kafka.log"

@@ -230,6 +230,11 @@ async def open_producer(settings: KafkaSettings) -> AsyncIterator[Producer]:
 # --- consuming
 
 
+def _text(value: bytes) -> str:
+    """Text that PostgreSQL can store: a record with a broken key must still be parked under it."""
+    return value.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
 class Consumer:
     """One member of the group ``orderbridge.<service>``; offsets are committed only when told."""
 
@@ -273,9 +278,9 @@ class Consumer:
             topic=record.topic.removeprefix(self._prefix),
             partition=record.partition,
             offset=record.offset,
-            key=record.key.decode("utf-8", "replace") if record.key is not None else None,
+            key=_text(record.key) if record.key is not None else None,
             value=record.value,
-            headers={name: value.decode("utf-8", "replace") for name, value in record.headers if value is not None},
+            headers={name: _text(value) for name, value in record.headers if value is not None},
         )
 
     async def commit(self, records: Sequence[Received]) -> None:

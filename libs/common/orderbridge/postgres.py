@@ -277,16 +277,16 @@ class SessionLocks:
         """Why the session is gone, once that was noticed; it never comes back."""
 
     async def _ask(self, statement: str, **values: Any) -> Any:
-        if self.lost is not None:
-            raise SessionLost(self.lost)
-        try:
-            async with self._busy:
+        async with self._busy:
+            if self.lost is not None:
+                raise SessionLost(self.lost)
+            try:
                 return await self._connection.scalar(text(statement), values)
-        except Exception as error:
-            if is_transient(error) or self.lost is not None:
-                self.lost = self.lost or f"the database session that holds our locks is gone ({_said(error)})"
-                raise SessionLost(self.lost) from error
-            raise
+            except Exception as error:
+                if is_transient(error):
+                    self.lost = f"the database session that holds our locks is gone ({_said(error)})"
+                    raise SessionLost(self.lost) from error
+                raise
 
     async def try_lock(self, name: str) -> bool:
         """Take a lock; False when another session, or another task of this process, has it."""

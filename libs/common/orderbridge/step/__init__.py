@@ -6,6 +6,7 @@ outbox and the offsets; a service gives it one function per kind of event and on
 
 from .connections import Connections, take_connections
 from .due import DueWorkers
+from .health import Health
 from .runtime import Handler, Runtime
 from .tables import create_step_tables
 from .unit import Store, Unit, Work
@@ -14,6 +15,7 @@ __all__ = [
     "Connections",
     "DueWorkers",
     "Handler",
+    "Health",
     "Runtime",
     "Store",
     "Unit",

@@ -187,4 +187,5 @@ def end_rejected(unit: Unit, command_id: str, key: str, code: str, message: str 
 def seq_of(ce_id: str) -> int | None:
     """The number at the end of a snapshot's ``ce_id``, if there is one."""
     tail = ce_id.rpartition("/")[2]
-    return int(tail) if tail.isdigit() else None
+    # At most what a bigint holds.
+    return int(tail) if tail.isascii() and tail.isdigit() and len(tail) <= 18 else None

@@ -56,8 +56,8 @@ class Runtime(Generic[U]):
         self._store = store
         self._handlers = {handler.topic: handler for handler in handlers}
         self._known: set[str] | None = None if knows_all_connections else set()
-        self.taken = 0
-        """Messages taken since the start, for progress and liveness."""
+        self.turned_at = asyncio.get_running_loop().time()
+        """When the loop last turned, by the event loop's clock: it turns while it waits, too."""
 
     @property
     def topics(self) -> list[str]:
@@ -66,6 +66,7 @@ class Runtime(Generic[U]):
     async def run(self, consumer: Consumer, stop: asyncio.Event) -> None:
         """Until ``stop``: receive, process, commit."""
         while not stop.is_set():
+            self.turned_at = asyncio.get_running_loop().time()
             batch = await consumer.receive(BATCH, _IDLE_MS)
             if batch:
                 await self.process(batch)
@@ -108,8 +109,8 @@ class Runtime(Generic[U]):
                 log.warning("waiting for the database", why=described(error))
                 await asyncio.sleep(min(0.1 * 2.0**waits, 5.0))
                 waits += 1
+                self.turned_at = asyncio.get_running_loop().time()
             else:
-                self.taken += len(messages)
                 return None
 
     async def _take(self, messages: Sequence[_Message]) -> None:
