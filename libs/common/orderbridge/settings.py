@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
 from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .errors import ConfigurationError
 
@@ -16,9 +16,24 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 SecurityProtocol = Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]
 
 
-class DatabaseSettings(BaseSettings):
+class _Given(BaseSettings):
+    """Settings that hold what ``load_settings`` gives them, and do not read the environment a second time."""
+
     model_config = SettingsConfigDict(extra="ignore", frozen=True)
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - the signature is pydantic's
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return (init_settings,)
+
+
+class DatabaseSettings(_Given):
     database_url: SecretStr = Field(description="postgresql://user:password@host:port/name, the service's own role")
 
 
@@ -26,9 +41,7 @@ class AdminDatabaseSettings(DatabaseSettings):
     database_admin_url: SecretStr | None = Field(default=None, description="a role that may create roles and schemas")
 
 
-class KafkaSettings(BaseSettings):
-    model_config = SettingsConfigDict(extra="ignore", frozen=True)
-
+class KafkaSettings(_Given):
     kafka_bootstrap_servers: str = Field(description="host:port[,host:port]", min_length=1)
     kafka_security_protocol: SecurityProtocol = "PLAINTEXT"
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"

@@ -22,15 +22,6 @@ from .domain.timeline import KeptFact
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOrder:
-    """An order whose row is locked: its newest facts, and the resource as it was last published."""
-
-    state: OrderState
-    published: str | None = None
-    stuck: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class OrderView:
     """What is written of an order: its newest facts, what of them changed, and what they show."""
 
@@ -97,8 +88,8 @@ class Transaction(Protocol):
 
 
 class Orders(Transaction, Protocol):
-    async def hold_orders(self, order_ids: Sequence[str]) -> dict[str, HeldOrder]:
-        """Lock these orders, made if absent, in the order of their ids."""
+    async def hold_orders(self, order_ids: Sequence[str]) -> dict[str, OrderState]:
+        """Lock these orders, made if absent, in the order of their ids, and read their newest facts."""
 
     async def keep_facts(self, facts: Sequence[tuple[str, Fact]]) -> None:
         """Keep facts for ever, each with its topic; one that is kept already stays as it is."""

@@ -24,7 +24,7 @@ from .domain.projection import (
     take,
     waiting_since,
 )
-from .ports import HeldOrder, Orders, OrderView, Unit
+from .ports import Orders, OrderView, Unit
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +37,7 @@ def fold(topic: str) -> Callable[[Sequence[Any], Unit], Awaitable[None]]:
     async def take_facts(events: Sequence[Fact], unit: Unit) -> None:
         held = await unit.hold_orders(sorted({event.order_id for event in events}))
         await unit.keep_facts([(topic, event) for event in events])
-        states = {order_id: order.state for order_id, order in held.items()}
+        states = dict(held)
         for event in events:
             states[event.order_id] = take(states[event.order_id], event)
         await _show(held, states, unit)
@@ -56,7 +56,7 @@ async def fold_parked(events: Sequence[MessageParked], unit: Unit) -> None:
     if not by_order:
         return
     held = await unit.hold_orders(sorted(by_order))
-    states = {order_id: order.state for order_id, order in held.items()}
+    states = dict(held)
     facts: list[OwnFact] = []
     for order_id, said in by_order.items():
         for event in said:
@@ -75,7 +75,7 @@ async def mind_stuck_orders(unit: Unit) -> int:
     if not candidates:
         return 0
     held = await unit.hold_orders(candidates)
-    states = {order_id: order.state for order_id, order in held.items()}
+    states = dict(held)
     facts: list[OwnFact] = []
     for order_id, state in states.items():
         shown = resource_of(state)
@@ -103,7 +103,7 @@ async def rebuild(unit: Unit, after: str) -> list[str]:
     held = await unit.hold_orders(order_ids)
     states = await unit.newest_kept(order_ids)
     # What the row holds is set aside: all that is written comes from the facts.
-    bare = {order_id: HeldOrder(OrderState(order_id)) for order_id in held}
+    bare = {order_id: OrderState(order_id) for order_id in held}
     await _show(bare, states, unit)
     return order_ids
 
@@ -113,18 +113,15 @@ async def _keep_own(facts: Sequence[OwnFact], unit: Orders) -> None:
         await unit.keep_facts([("", fact) for fact in facts])
 
 
-async def _show(held: Mapping[str, HeldOrder], states: Mapping[str, OrderState], unit: Orders) -> None:
-    """Write and publish the orders whose newest facts changed."""
+async def _show(before: Mapping[str, OrderState], now: Mapping[str, OrderState], unit: Orders) -> None:
+    """Write and publish the orders whose newest facts changed; each change makes a new version."""
     views = []
-    for order_id, state in states.items():
-        order = held[order_id]
-        if state is order.state:
+    for order_id, state in now.items():
+        if state is before[order_id]:
             continue
         resource = resource_of(state)
-        text = resource.model_dump_json()
-        views.append(OrderView(order.state, state, resource, text))
-        if text != order.published:
-            unit.publish(STATUS, order_id, resource.version, resource)
+        views.append(OrderView(before[order_id], state, resource, resource.model_dump_json()))
+        unit.publish(STATUS, order_id, resource.version, resource)
     if views:
         await unit.write_views(views)
 

@@ -9,12 +9,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx
+from sqlalchemy import text
 
 from orderbridge import budget, vault
 from orderbridge.events import (
     CommandEnded,
     ConnectionStatus,
     Event,
+    Fact,
     MessageParked,
     OrderCreated,
     OrderFailed,
@@ -39,8 +41,8 @@ from orderbridge.topics import (
 )
 from orderbridge.vault import MasterKeys, Vault
 from orderbridge_api.actions import Desk, install_admin_key
-from orderbridge_api.adapters.store import ApiUnit
-from orderbridge_api.app import create_app, open_runtime, open_store
+from orderbridge_api.adapters.store import ApiUnit, open_store
+from orderbridge_api.app import CLOCK, create_app, open_runtime
 from orderbridge_api.migrations import MIGRATIONS
 from tests.support.facts import ORDER
 from tests.support.step import MASTER_KEY, received
@@ -63,7 +65,6 @@ class Api:
     store: Store[ApiUnit]
     runtime: Runtime[ApiUnit]
     client: httpx.AsyncClient
-    url: str
 
     async def take(self, *events: Event) -> None:
         """Hand events over in one batch, as Kafka would."""
@@ -80,24 +81,43 @@ def record(event: Event) -> Received:
     if isinstance(event, MessageParked):
         return received(PARKED, event, event.order_id or event.parked_id, f"{event.parked_id}/{event.state}")
     if isinstance(event, CommandEnded):
-        return received(COMMANDS_ENDED, event, event.order_id or event.connection_id, event.command_id)
+        key = event.order_id or event.connection_id
+        return received(COMMANDS_ENDED, event, key, f"{event.command_id}/{event.service}")
     if isinstance(event, ConnectionStatus):
         return received(CONNECTIONS_STATUS, event, f"{event.connection_id}:{event.service}", event.rev)
-    return received(TOPIC_OF[type(event)], event, event.order_id)  # type: ignore[attr-defined]  # all others are facts
+    assert isinstance(event, Fact)
+    return received(TOPIC_OF[type(event)], event, event.order_id)
+
+
+async def migrated(url: str) -> None:
+    async with open_engine(url, schema="api") as engine:
+        for migrations in (vault.MIGRATIONS, budget.MIGRATIONS, MIGRATIONS):
+            await upgrade(engine, migrations)
+
+
+async def emptied(url: str) -> None:
+    """Every table of the api's schema and of the vault, as after the migrations."""
+    async with open_engine(url, schema="api") as engine, engine.begin() as connection:
+        found = await connection.execute(
+            text("""
+                select format('%I.%I', schemaname, tablename) from pg_tables
+                where schemaname in ('api', 'vault') and tablename <> 'alembic_version'
+            """)
+        )
+        await connection.execute(text(f"truncate {', '.join(found.scalars())} restart identity"))
 
 
 @asynccontextmanager
-async def open_api(database_url: str) -> AsyncIterator[Api]:
-    async with open_engine(database_url, schema="api") as engine:
-        for migrations in (vault.MIGRATIONS, budget.MIGRATIONS, MIGRATIONS):
-            await upgrade(engine, migrations)
-        store = open_store(engine, Vault(MasterKeys.parse(MASTER_KEY)))
+async def open_api(url: str) -> AsyncIterator[Api]:
+    """Over a database that is migrated."""
+    async with open_engine(url, schema="api") as engine:
+        store = open_store(engine, Vault(MasterKeys.parse(MASTER_KEY)), CLOCK)
         desk = Desk(store, test_wait_s=1.0)
         await install_admin_key(desk, ADMIN_KEY)
         transport = httpx.ASGITransport(create_app(desk), raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://api.example", headers=headers) as client:
-            yield Api(store, open_runtime(store), client, database_url)
+            yield Api(store, open_runtime(store), client)
 
 
 def parked(state: str = "parked", parked_id: str = "p1", **more: Any) -> MessageParked:

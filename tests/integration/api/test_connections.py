@@ -191,6 +191,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"amazon.region": "mars"}, "amazon.region"),
     ({"amazon.client_secret": None}, "amazon.client_secret"),
     ({"amazon.refresh_token": ""}, "amazon.refresh_token"),
+    ({"amazon.refresh_token": SECRETS[1] * 200}, "amazon.refresh_token"),
     ({"shopify.shop": "invented.example"}, "shopify.shop"),
     ({"shopify.client_secrt": SECRETS[2]}, "shopify.client_secrt"),
     ({"settings.poll_interval_s": 0}, "settings.poll_interval_s"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import json
 from datetime import UTC, datetime, timedelta
@@ -129,8 +130,6 @@ async def test_a_word_about_a_parked_message_that_is_itself_parked_ends_there(ap
 
 
 async def test_two_stores_that_fold_the_same_orders_at_once_lose_nothing(api: Api) -> None:
-    import asyncio
-
     orders = [f"main:113-0000000-{number:07}" for number in range(200)]
     events = [make(order_id=name) for name in orders for make in (imported, matched, created)]
     batches = [[record(event) for event in events[start::4]] for start in range(4)]
@@ -187,3 +186,12 @@ async def test_an_order_of_a_blocked_connection_is_stuck_at_once_and_free_when_i
 async def test_an_order_with_an_outcome_is_never_stuck(api: Api) -> None:
     await api.take(imported(at=at(-999)), unmatched(at=at(-999)), said_by_creator("unauthorized", 1))
     assert await minded(api) == []
+
+
+@pytest.mark.parametrize("ce_id", ["nonsense", "a/b/c/²", f"{IMPORTED}/ingestor/x/{10**30}", "\ud7ff"])
+async def test_a_record_from_a_stranger_is_parked_and_the_line_goes_on(api: Api, ce_id: str) -> None:
+    stranger = received(IMPORTED, b"{", ORDER)
+    stranger.headers["ce_id"] = ce_id
+    await api.runtime.process([stranger, record(imported(order_id="main:113-0000000-0000001"))])
+    assert (await api.order("main:113-0000000-0000001"))["status"] == "imported"
+    assert len(await published(api.store, PARKED)) == 1

@@ -84,7 +84,7 @@ async def no_vendor(connection: ConnectionChanged) -> None: ...
 async def test_what_the_api_parked_is_taken_again_and_frees_its_order(api: Api) -> None:
     """A fact that the database refused, until its rule is mended."""
     async with api.store.transaction() as unit:
-        await unit.connection.exec_driver_sql("alter table facts add constraint bug check (seq <> 1)")
+        await unit.connection.exec_driver_sql("alter table facts add constraint bug check (source <> 'ingestor')")
     await api.take(imported())
     [word] = await published(api.store, PARKED)
     await api.runtime.process([received(PARKED, json.dumps(word).encode(), ORDER, f"{word['parked_id']}/parked")])

@@ -203,9 +203,7 @@ async def test_a_bug_parks_its_work_after_five_tries_and_ends_its_command(store:
         raise RuntimeError("planted, and speaking of Jane Example")
 
     order = "main:113-1234567-7654321"
-    await schedule(
-        store, Work("w", order, "main", {"a": 1}, cause_source="ingestor", cause_seq=3, command_id="c1")
-    )
+    await schedule(store, Work("w", order, "main", {"a": 1}, cause_source="ingestor", cause_seq=3, command_id="c1"))
     async with workers(store, {"w": handle}):
         await until(lambda: published(store, PARKED), within_s=15)
 
@@ -268,8 +266,10 @@ async def test_a_worker_whose_locks_are_gone_ends_at_once(store: Store[Unit]) ->
         await until(lambda: rows(store, "select 1 as n from pg_stat_activity where query like 'select 1%'"))
         async with store.engine.begin() as connection:
             await connection.execute(
-                text("select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
-                     " and datname = current_database()")
+                text(
+                    "select pg_terminate_backend(pid) from pg_stat_activity where pid <> pg_backend_pid()"
+                    " and datname = current_database()"
+                )
             )
 
         with pytest.raises(SessionLost):

@@ -12,7 +12,7 @@ import pytest
 from cloudevents.core.bindings.kafka import KafkaMessage, from_binary
 from cloudevents.core.formats.json import JSONFormat
 from confluent_kafka import Consumer as ForeignConsumer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]  # it is there, unlisted
 
 from deploy.local.servers import KafkaServer
 from orderbridge.errors import ConfigurationError
@@ -96,9 +96,7 @@ async def test_a_foreign_client_reads_cloud_events_in_order_per_key(
 
     by_key: dict[str, list[int]] = {}
     for message in found:
-        event = from_binary(
-            KafkaMessage(dict(message.headers()), message.key(), message.value()), JSONFormat()
-        )
+        event = from_binary(KafkaMessage(dict(message.headers()), message.key(), message.value()), JSONFormat())
         data: Any = event.get_data()
         assert event.get_id() == f"{IMPORTED}/matcher/{data['order_id']}/{data['seq']}"
         assert event.get_type() == f"orderbridge.{IMPORTED}"

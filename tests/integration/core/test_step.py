@@ -185,10 +185,8 @@ async def test_a_set_aside_event_is_taken_once_its_connection_is_known(store: St
     assert await rows(store, "select * from due where kind = :kind", kind=SET_ASIDE) == []
 
 
-async def test_a_replay_after_the_repair_takes_the_message_and_ends_the_command(store: Store[Unit]) -> None:
-    await runtime_of(store).process([titled(ORDER, "bug")])
-    [parked] = await published(store, PARKED)
-    command = Command(
+def replay_command(parked_id: str) -> Command:
+    return Command(
         command_id="c1",
         order_id=ORDER,
         connection_id="main",
@@ -196,8 +194,14 @@ async def test_a_replay_after_the_repair_takes_the_message_and_ends_the_command(
         actor="admin",
         at=at(),
         service="matcher",
-        parked_id=parked["parked_id"],
+        parked_id=parked_id,
     )
+
+
+async def test_a_replay_after_the_repair_takes_the_message_and_ends_the_command(store: Store[Unit]) -> None:
+    await runtime_of(store).process([titled(ORDER, "bug")])
+    [parked] = await published(store, PARKED)
+    command = replay_command(parked["parked_id"])
 
     async def repaired(events: Sequence[OrderImported], unit: Unit) -> None:
         await unit.connection.execute(text("insert into seen values ('repaired', 1, '')"))
@@ -217,16 +221,7 @@ async def test_a_replay_without_a_repair_leaves_it_parked_and_rejects_the_comman
     runtime = runtime_of(store)
     await runtime.process([titled(ORDER, "bug")])
     [parked] = await published(store, PARKED)
-    command = Command(
-        command_id="c1",
-        order_id=ORDER,
-        connection_id="main",
-        mode="replay",
-        actor="admin",
-        at=at(),
-        service="matcher",
-        parked_id=parked["parked_id"],
-    )
+    command = replay_command(parked["parked_id"])
 
     await runtime.process([received(COMMANDS, command, ORDER, "c1")])
     async with open_session_locks(store.engine) as locks:
@@ -235,3 +230,13 @@ async def test_a_replay_without_a_repair_leaves_it_parked_and_rejects_the_comman
     [ended] = await published(store, COMMANDS_ENDED)
     assert (ended["state"], ended["reason"]["code"]) == ("rejected", "message_parked")
     assert [row["state"] for row in await rows(store, "select state from parked")] == ["parked"]
+
+
+async def test_a_replay_needs_no_known_connection(store: Store[Unit]) -> None:
+    await runtime_of(store).process([titled(ORDER, "bug")])
+    [parked] = await published(store, PARKED)
+    command = replay_command(parked["parked_id"])
+
+    await runtime_of(store, knows_all=False).process([received(COMMANDS, command, ORDER, "c1")])
+
+    assert [row["kind"] for row in await rows(store, "select kind from due")] == ["replay"]

@@ -23,6 +23,13 @@ def test_a_missing_variable_is_named_with_its_remedy() -> None:
     assert str(caught.value).startswith("KAFKA_BOOTSTRAP_SERVERS is not set: set it")
 
 
+def test_the_environment_is_read_only_as_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KAFKA_BOOTSTRAP_SERVERS", "elsewhere:9092")
+
+    with pytest.raises(ConfigurationError, match="KAFKA_BOOTSTRAP_SERVERS is not set"):
+        load_settings(ServiceSettings, {**GOOD, "KAFKA_BOOTSTRAP_SERVERS": ""})
+
+
 def test_each_mistake_has_its_own_line() -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_settings(ServiceSettings, {"ORDERBRIDGE_KAFKA_SESSION_TIMEOUT_MS": "soon"})

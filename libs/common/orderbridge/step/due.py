@@ -25,6 +25,8 @@ from .unit import DueRow, Store
 
 log = structlog.get_logger(__name__)
 
+REPLAY = "replay"
+"""The kind of due work that takes something parked again; it runs although the connection is blocked."""
 TRIES = 5
 """How often work may fail by a bug before it is parked."""
 _POLL_S = 0.2
@@ -51,7 +53,7 @@ _CLAIM = text("""
             select id from due
             where due.connection_id = names.connection_id and taken_by is null and run_at <= now()
               and kind = any(cast(:kinds as text[]))
-              and (coalesce(connections.state, 'ok') = 'ok' or kind = :check)
+              and (coalesce(connections.state, 'ok') = 'ok' or kind = any(cast(:always as text[])))
             order by ship_by nulls last, id
             limit greatest(cast(:each as integer) - coalesce(running.running, 0), 0)
             for update of due skip locked
@@ -137,7 +139,7 @@ class DueWorkers:
                     "busy_names": list(busy),
                     "busy": list(busy.values()),
                     "kinds": list(self._handlers),
-                    "check": CHECK,
+                    "always": [CHECK, REPLAY],
                     "each": self._each,
                     "room": room,
                     "worker": self._worker,

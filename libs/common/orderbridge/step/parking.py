@@ -165,6 +165,7 @@ async def park_work(unit: Unit, row: DueRow, error: BaseException) -> None:
         ),
     )
     await unit.finish(row)
+    await unit.work_parked(row)
     if row.command_id:
         end_rejected(unit, row.command_id, row.key, "message_parked")
 

@@ -155,7 +155,7 @@ class Runtime(Generic[U]):
             self._known |= set(found.scalars())
         ready = []
         for message in messages:
-            if connection_of(message.received.key or "") in self._known:
+            if connection_of(message.received.key or "") in self._known or _is_replay(message.event):
                 ready.append(message)
             else:
                 unit.schedule(_set_aside(message))
@@ -229,6 +229,11 @@ class Runtime(Generic[U]):
         if message.trouble is not None:
             raise message.trouble
         await self._dispatch([message], unit)
+
+
+def _is_replay(event: Event | None) -> bool:
+    """A replay concerns what is parked here, whatever becomes of the connection."""
+    return isinstance(event, Command) and event.mode == "replay"
 
 
 def _set_aside(message: _Message) -> Work:

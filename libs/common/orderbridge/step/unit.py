@@ -109,14 +109,18 @@ class Unit:
 
     def publish(
         self, topic: str, key: str, n: int | str, event: Event | None, *, command_id: str | None = None
-    ) -> None:
-        """Publish an event (None is a tombstone) once this transaction is committed; ``n`` makes its ``ce_id``."""
+    ) -> bytes | None:
+        """Publish an event (None is a tombstone) once this transaction is committed; ``n`` makes its ``ce_id``.
+
+        Returns the record's value, for who keeps it too.
+        """
         payload = event.model_dump_json().encode() if event is not None else None
         ce_id = ce_id_of(topic, self.service, key, n)
         self._outbox.append(_OutboxRow(topic, key, ce_id, payload, self._trace(key), command_id))
+        return payload
 
-    def publish_fact(self, topic: str, fact: Fact) -> None:
-        self.publish(topic, fact.order_id, fact.seq, fact, command_id=fact.command_id)
+    def publish_fact(self, topic: str, fact: Fact) -> bytes | None:
+        return self.publish(topic, fact.order_id, fact.seq, fact, command_id=fact.command_id)
 
     def end_command(self, ended: CommandEnded) -> None:
         key = ended.order_id or ended.connection_id
@@ -198,6 +202,9 @@ class Unit:
                 "tries": row.tries if tries is None else tries,
             },
         )
+
+    async def work_parked(self, row: DueRow) -> None:
+        """Called when work is parked, in that transaction: a service ends what waits for it."""
 
     async def enter(self, consumer: str, ce_ids: Iterable[str]) -> set[str]:
         """Enter events in the inbox; returns those that were not in it yet."""

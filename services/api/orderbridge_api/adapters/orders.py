@@ -27,7 +27,7 @@ from orderbridge.vault import Vault
 
 from ..domain.own import OwnFact
 from ..domain.projection import OrderState, link_to, search_text, stuck_message, take, waiting_since
-from ..ports import HeldOrder, OrderHead, OrderView
+from ..ports import OrderHead, OrderView
 
 # The first that fits: only an unmatched fact has a reason of its own.
 _MATCH: TypeAdapter[MatchFact] = TypeAdapter(
@@ -49,7 +49,7 @@ _LOCK = text("""
 """)
 _HOLD = text("""
     select order_id, cast(imported as text) as imported, cast(match as text) as match,
-           cast(creation as text) as creation, cast(own as text) as own, cast(resource as text) as resource, stuck
+           cast(creation as text) as creation, cast(own as text) as own
     from orders where order_id = any(cast(:ids as text[]))
 """)
 _KEEP = text("""
@@ -120,10 +120,10 @@ class OrderRows(Unit):
             await self.connection.execute(_LOCK, {"ids": wanted})
             self._locked.update(wanted)
 
-    async def hold_orders(self, order_ids: Sequence[str]) -> dict[str, HeldOrder]:
+    async def hold_orders(self, order_ids: Sequence[str]) -> dict[str, OrderState]:
         await self.lock_orders(order_ids)
         found = await self.connection.execute(_HOLD, {"ids": list(order_ids)})
-        return {row.order_id: HeldOrder(_state(row), row.resource, row.stuck) for row in found}
+        return {row.order_id: _state(row) for row in found}
 
     async def keep_facts(self, facts: Sequence[tuple[str, Fact]]) -> None:
         await self.connection.execute(

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from datetime import datetime
 
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderbridge.ids import is_order_id
+from orderbridge.step import Store
 from orderbridge.topics import PARKED
+from orderbridge.vault import Vault
 
 from .commands import CommandRows
 from .connections import ConnectionRows
@@ -24,7 +28,7 @@ class ApiUnit(OrderRows, OrderLists, CommandRows, ConnectionRows):
         Locked topic by topic, two instances that fold the same orders could wait for each other.
         """
         fresh = await super().enter(consumer, ce_ids)
-        names = {key for topic, _, key, *_ in (ce_id.split("/") for ce_id in fresh) if _is_of_order(topic, key)}
+        names = {order_id for ce_id in fresh if (order_id := order_of(ce_id)) is not None}
         if names:
             await self.lock_orders(sorted(names))
         return fresh
@@ -37,5 +41,12 @@ class ApiUnit(OrderRows, OrderLists, CommandRows, ConnectionRows):
         return int(outbox or 0), int(parked or 0), {row.kind: row.number for row in due}
 
 
-def _is_of_order(topic: str, key: str) -> bool:
-    return (topic.startswith("orders.") or topic == PARKED) and is_order_id(key)
+def open_store(engine: AsyncEngine, vault: Vault, clock: Callable[[], datetime]) -> Store[ApiUnit]:
+    return Store(engine, "api", vault, clock, ApiUnit)
+
+
+def order_of(ce_id: str) -> str | None:
+    """The order that ``<topic>/<service>/<key>/<n>`` is of; None for any other text."""
+    topic, _, rest = ce_id.partition("/")
+    key = rest.partition("/")[2].partition("/")[0]
+    return key if (topic.startswith("orders.") or topic == PARKED) and is_order_id(key) else None

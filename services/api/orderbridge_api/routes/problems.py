@@ -11,7 +11,6 @@ from fastapi import FastAPI, HTTPException, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
-from starlette.exceptions import HTTPException as StarletteHTTPException
 
 from ..domain.problems import FieldError, Problem, Scalar
 
@@ -71,11 +70,14 @@ def register(app: FastAPI) -> None:
     async def invalid(_: Request, error: RequestValidationError) -> Response:
         return answer(of_validation(error.errors()))
 
-    @app.exception_handler(StarletteHTTPException)
     async def of_http(_: Request, error: HTTPException) -> Response:
         response = answer(_of_status(error.status_code))
         response.headers.update(error.headers or {})
         return response
+
+    # What the framework says by itself: a body it cannot read, no such address, no such method, a body too large.
+    for status in (400, 404, 405, 413):
+        app.exception_handler(status)(of_http)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> Response:

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 from fastapi import Header, Path, Request
 from fastapi.responses import Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
-from pydantic_core import PydanticCustomError
 
 from orderbridge.status import Status
 
@@ -87,7 +86,7 @@ class RetryBody(_Strict):
     @model_validator(mode="after")
     def _force_needs_a_reason(self) -> RetryBody:
         if self.mode == "force" and not (self.reason or "").strip():
-            raise PydanticCustomError("reason_required", "force needs a reason: say in the field reason why")
+            raise ValueError("force needs a reason: say in the field reason why")
         return self
 
 

@@ -20,7 +20,8 @@ STATEMENTS = (
         primary key (order_id, source, seq)
     )
     """,
-    # The newest fact per source and the resource are kept as the text they came as and go out as.
+    # The newest fact per source and the resource are kept as the text they came as and go out as. Every fact writes
+    # its order's row anew: as long as it fits on a page, compressing it would cost more than it saves.
     """
     create table orders (
         order_id text primary key,
@@ -41,7 +42,7 @@ STATEMENTS = (
         link text,
         resource json,
         search text
-    )
+    ) with (toast_tuple_target = 8160)
     """,
     "create index orders_newest on orders (purchased_at desc nulls last, order_id desc)",
     "create index orders_by_status on orders (status, reason)",
