@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from typing import Any
 
 import structlog
 from fastapi import FastAPI
@@ -24,13 +25,11 @@ from orderbridge.events import (
     OrderProgress,
     OrderUnmatched,
 )
-from orderbridge.kafka import Consumer
 from orderbridge.outbox import Relay
-from orderbridge.postgres import is_refused, is_transient, open_engine
+from orderbridge.postgres import SessionLocks, is_refused, is_transient, open_engine
 from orderbridge.process import open_service, run_loops
-from orderbridge.step import Connections, DueWorkers, Handler, Runtime, Store
+from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store
 from orderbridge.step.replay import REPLAY, Replayer
-from orderbridge.telemetry import CONSUMER_LAG, DUE_ROWS, OUTBOX_ROWS, PARKED_ROWS
 from orderbridge.topics import (
     COMMANDS,
     COMMANDS_ENDED,
@@ -63,9 +62,6 @@ WRITES = (COMMANDS, CONNECTIONS, STATUS, PARKED, COMMANDS_ENDED)
 CLOCK = partial(datetime.now, UTC)
 _CLOCK_S = 5.0
 _ANSWERS_KEPT = timedelta(days=7)
-_COLLECT_AFTER = (50_000, 20, 20)
-"""A batch makes some ten thousand objects that all die with it: at Python's own thresholds (700, 10, 10) the
-collector walks them again and again, which costs a third of the fold."""
 
 
 def handlers() -> list[Handler]:  # type: ignore[type-arg]  # one list for events of many kinds
@@ -113,36 +109,46 @@ def create_app_for_docs() -> FastAPI:
     return create_application()
 
 
+@dataclass(frozen=True)
+class Api:
+    """The api over an open database; its loops are the caller's to run."""
+
+    store: Store[ApiUnit]
+    runtime: Runtime[ApiUnit]
+    workers: DueWorkers
+    desk: Desk
+    app: FastAPI
+
+
+def wire(engine: Any, vault: Vault, locks: SessionLocks) -> Api:
+    store = open_store(engine, vault, CLOCK)
+    runtime = open_runtime(store)
+    workers = DueWorkers(
+        store, locks, Connections(store, _no_vendor, _Nothing()), {REPLAY: Replayer(store, runtime).replay}
+    )
+    desk = Desk(store)
+    return Api(store, runtime, workers, desk, create_app(desk))
+
+
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until ``stop``; what opens here closes here, in reverse order."""
-    gc.set_threshold(*_COLLECT_AFTER)
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_service(settings, "api", MIGRATIONS, reads=READS, writes=WRITES))
-        store = open_store(opened.engine, opened.vault, CLOCK)
-        runtime = open_runtime(store)
-        workers = DueWorkers(
-            store,
-            opened.locks,
-            Connections(store, _no_vendor, _Nothing()),
-            {REPLAY: Replayer(store, runtime).replay},
-        )
-        desk = Desk(store)
-        await install_admin_key(desk, settings.orderbridge_admin_key.get_secret_value())
-        app = create_app(desk)
-        app.include_router(
-            health_routes(_live, partial(_ready, store, opened.consumer), partial(_gauge, store, opened.consumer))
-        )
+        api = wire(opened.engine, opened.vault, opened.locks)
+        await install_admin_key(api.desk, settings.orderbridge_admin_key.get_secret_value())
+        health = Health(api.store, api.runtime, opened.consumer)
+        api.app.include_router(health_routes(health.live, health.ready, health.measure))
         listener = listen("0.0.0.0", settings.orderbridge_api_port, "ORDERBRIDGE_API_PORT")  # noqa: S104 - a container
         log.info("serving", port=listener.getsockname()[1])
         await run_loops(
             stop,
             {
-                "runtime": runtime.run(opened.consumer, stop),
-                "relay": Relay(store, opened.producer).run(stop),
-                "workers": workers.run(stop),
+                "runtime": api.runtime.run(opened.consumer, stop),
+                "relay": Relay(api.store, opened.producer).run(stop),
+                "workers": api.workers.run(stop),
                 "locks": opened.locks.watch(stop),
-                "clock": mind_the_clock(store, stop),
-                "http": serve_http(app, listener, stop),
+                "clock": mind_the_clock(api.store, stop),
+                "http": serve_http(api.app, listener, stop),
             },
         )
 
@@ -206,30 +212,3 @@ class _Nothing:
 
 
 async def _no_vendor(connection: ConnectionChanged) -> None: ...
-
-
-async def _live() -> str | None:
-    # A loop that ends ends the process: who answers is alive.
-    return None
-
-
-async def _ready(store: Store[ApiUnit], consumer: Consumer) -> str | None:
-    try:
-        async with store.transaction() as unit:
-            await unit.api_keys()
-    except Exception as error:
-        if is_transient(error):
-            return "the database cannot be reached"
-        raise
-    return None if consumer.joined() else "the consumer group has not given us partitions yet"
-
-
-async def _gauge(store: Store[ApiUnit], consumer: Consumer) -> None:
-    async with store.transaction() as unit:
-        outbox, parked, due = await unit.backlog()
-    OUTBOX_ROWS.labels("api").set(outbox)
-    PARKED_ROWS.labels("api").set(parked)
-    DUE_ROWS.clear()
-    for kind, number in due.items():
-        DUE_ROWS.labels("api", kind).set(number)
-    CONSUMER_LAG.labels("api").set(await consumer.lag())

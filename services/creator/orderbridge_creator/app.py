@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -13,15 +12,13 @@ from typing import Any
 from orderbridge.budget import Budget
 from orderbridge.events import Command, ConnectionChanged, OrderImported, OrderMatched, OrderUnmatched
 from orderbridge.http import Http, open_http
-from orderbridge.kafka import Consumer
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
 from orderbridge.process import open_service, run_loops
 from orderbridge.shopify import Shopify
-from orderbridge.step import Connections, DueWorkers, Handler, Runtime, Store, take_connections
+from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, take_connections
 from orderbridge.step.connections import SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
-from orderbridge.telemetry import CONSUMER_LAG, DUE_ROWS, OUTBOX_ROWS, PARKED_ROWS
 from orderbridge.topics import (
     COMMANDS,
     COMMANDS_ENDED,
@@ -39,7 +36,7 @@ from orderbridge.vault import MasterKeys, Vault
 from orderbridge.web import health_app, listen, serve_http
 
 from .adapters.shop import Points, Shops
-from .adapters.store import CreatorUnit, counts
+from .adapters.store import CreatorUnit
 from .migrations import MIGRATIONS
 from .ports import CREATE
 from .settings import Settings
@@ -102,7 +99,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         listener = listen("0.0.0.0", settings.orderbridge_health_port, "ORDERBRIDGE_HEALTH_PORT")  # noqa: S104
         http = await stack.enter_async_context(open_http())
         creator = wire(opened.engine, opened.vault, opened.locks, http, settings)
-        health = health_app(_live, _ready(opened.consumer), partial(_measure, opened.engine, opened.consumer))
+        health = Health(creator.store, creator.runtime, opened.consumer)
         await run_loops(
             stop,
             {
@@ -110,30 +107,9 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 "relay": Relay(creator.store, opened.producer).run(stop),
                 "work": creator.workers.run(stop),
                 "locks": opened.locks.watch(stop),
-                "health": serve_http(health, listener, stop),
+                "health": serve_http(health_app(health.live, health.ready, health.measure), listener, stop),
             },
         )
-
-
-async def _live() -> str | None:
-    """A loop that fails ends the process, so an answer says that all of them turn."""
-    return None
-
-
-def _ready(consumer: Consumer) -> Callable[[], Awaitable[str | None]]:
-    async def ready() -> str | None:
-        return None if consumer.joined() else "the consumer group has not given us our partitions yet"
-
-    return ready
-
-
-async def _measure(engine: Any, consumer: Consumer) -> None:
-    found = await counts(engine)
-    OUTBOX_ROWS.labels("creator").set(found["outbox"])
-    PARKED_ROWS.labels("creator").set(found["parked"])
-    for kind in (CREATE, SET_ASIDE, REPLAY, "check"):
-        DUE_ROWS.labels("creator", kind).set(found["due"].get(kind, 0))
-    CONSUMER_LAG.labels("creator").set(await consumer.lag())
 
 
 async def republish(settings: Settings) -> int:

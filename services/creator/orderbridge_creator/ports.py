@@ -42,6 +42,10 @@ class Unit(Protocol):
         """Which of these connections do not work; they stay so until the end. Ask before locking orders."""
         ...
 
+    async def checked(self, connection_id: str) -> bool:
+        """Whether the connection's shop, as it is set now, was tried; until then nothing may be sent to it."""
+        ...
+
     async def lock_orders(self, order_ids: Collection[str]) -> dict[str, Order]:
         """The orders, made where they were not known, locked until the end of the transaction."""
         ...

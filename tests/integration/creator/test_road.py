@@ -273,6 +273,19 @@ async def test_no_fact_and_no_table_holds_the_buyers_name_or_street(world: World
         assert "Example Street" not in text
 
 
+async def test_newest_facts_are_republished_as_the_same_events(world: World) -> None:
+    async with world.working():
+        await world.order()
+        await world.comes_to("created")
+    statement = "select ce_id, convert_from(payload, 'UTF8') as payload from outbox where topic = 'orders.created.v1'"
+    [first] = await rows(world.creator.store, statement)
+
+    async with world.creator.store.transaction() as unit:
+        await unit.republish_after("", 10)
+
+    assert await rows(world.creator.store, statement) == [first, first]
+
+
 def _readable(row: str) -> str:
     """A row as text, with its byte columns (``\\x…``) read."""
     words = [row]

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from orderbridge.errors import SessionLost
 from orderbridge.step.unit import DueRow
-from tests.integration.creator.world import World, open_world, tee_match
+from tests.integration.creator.world import SHORT_TIMES, World, open_world, tee_match
 from tests.support.facts import ORDER, imported
 from tests.support.step import rows, until
 
@@ -18,15 +18,23 @@ from tests.support.step import rows, until
 @pytest.fixture(params=[True, False], ids=["unique", "not_unique"])
 async def either(request: pytest.FixtureRequest, creator_database: str) -> AsyncIterator[World]:
     """A world whose shop enforces the unique metafield, and one whose shop does not."""
-    async with open_world(creator_database) as opened:
+    async with open_world(creator_database, **SHORT_TIMES) as opened:
         await opened.control("POST", "settings", unique_enforced=request.param)
-        await opened.add_connection()
+        await opened.ready()
         yield opened
 
 
-@pytest.mark.parametrize("kind", ["cut_after", "timeout_after", "garbled_after", "late"])
+@pytest.fixture
+async def world(creator_database: str) -> AsyncIterator[World]:
+    """With a shop that enforces the unique metafield."""
+    async with open_world(creator_database, **SHORT_TIMES) as opened:
+        await opened.ready()
+        yield opened
+
+
+@pytest.mark.parametrize("kind", ["cut_after", "timeout_after", "late"])
 async def test_an_order_whose_answer_never_came_is_found_and_not_sent_again(either: World, kind: str) -> None:
-    await either.trouble(kind, hang_s=30.0, late_s=0.4)
+    await either.trouble(kind, hang_s=30.0, late_s=0.3)
     async with either.working():
         await either.order()
         fact = await either.comes_to("created")
@@ -38,9 +46,17 @@ async def test_an_order_whose_answer_never_came_is_found_and_not_sent_again(eith
     assert await either.attempts() == ["found"]
 
 
-@pytest.mark.parametrize("kind", ["cut_before", "error502"])
-async def test_an_order_that_never_took_effect_is_sent_again_after_it_settled(either: World, kind: str) -> None:
-    await either.trouble(kind)
+async def test_an_order_whose_answer_cannot_be_read_is_found_and_not_sent_again(world: World) -> None:
+    await world.trouble("garbled_after")
+    async with world.working():
+        await world.order()
+        await world.comes_to("created")
+
+    assert await world.creates() == ["accepted"]
+
+
+async def test_an_order_that_never_took_effect_is_sent_again_after_it_settled(either: World) -> None:
+    await either.trouble("cut_before")
     async with either.working():
         await either.order()
         fact = await either.comes_to("created")
@@ -70,8 +86,8 @@ async def test_a_worker_killed_while_sending_leaves_an_order_that_is_looked_up_f
 
 
 async def test_the_settle_time_counts_from_the_take_over(creator_database: str) -> None:
-    async with open_world(creator_database, SETTLE=30.0) as world:
-        await world.add_connection()
+    async with open_world(creator_database, **(SHORT_TIMES | {"SETTLE": 30.0})) as world:
+        await world.ready()
         await world.trouble("timeout_before", hang_s=30.0)
         await world.order()
         async with world.replica() as killed, killed.doomed():
@@ -91,12 +107,7 @@ async def test_the_settle_time_counts_from_the_take_over(creator_database: str) 
 
 async def test_twenty_workers_on_two_stores_send_one_order_once(either: World) -> None:
     await either.order()
-    [found] = await rows(
-        either.creator.store,
-        """select id, version, kind, key, connection_id, payload, ship_by, cause_source, cause_seq, command_id,
-                  tries, waits from due where kind = 'create'""",
-    )
-    row = DueRow(**found)
+    row = await _due_row(either)
     async with either.replica() as other, either.replica() as third:
         await asyncio.gather(
             *(world.creator.creating.create(row) for world in (other, third) for _ in range(10)),
@@ -104,6 +115,18 @@ async def test_twenty_workers_on_two_stores_send_one_order_once(either: World) -
 
     assert await either.creates() == ["accepted"]
     assert await either.phases() == ["planned", "sending", "created"]
+
+
+async def test_no_rival_takes_an_order_over_while_its_worker_lives(world: World) -> None:
+    await world.trouble("timeout_after", hang_s=30.0)
+    await world.order()
+    row = await _due_row(world)
+    async with world.replica() as other:
+        sending = asyncio.create_task(world.creator.creating.create(row))
+        await until(world.creates, what="the order is sent")
+        await other.creator.creating.create(row)
+        assert await world.phases() == ["planned", "sending"]
+        await sending
 
 
 async def test_an_order_made_due_again_and_again_is_sent_once(either: World) -> None:
@@ -214,6 +237,15 @@ async def test_a_lost_lock_session_between_intent_and_call_sends_nothing(world: 
     async with world.working():
         await world.comes_to("created")
     assert await world.creates() == ["accepted"]
+
+
+async def _due_row(world: World) -> DueRow:
+    [found] = await rows(
+        world.creator.store,
+        """select id, version, kind, key, connection_id, payload, ship_by, cause_source, cause_seq, command_id,
+                  tries, waits from due where kind = 'create'""",
+    )
+    return DueRow(**found)
 
 
 async def _end_session_of(world: World) -> None:

@@ -40,7 +40,9 @@ from tests.support.shopify_standin import SHOP, TEE, TEE_SKU
 from tests.support.step import MASTER_KEY, received, rows, until
 
 SECOND_SHOP = "second.myshopify.com"
-TIMES = {"SETTLE": 1.0, "SHOPIFY_DEADLINE": 0.4, "SHOPIFY_LATE": 0.5, "SHOPIFY_LOOKUP_LAG": 0.1}
+TIMES = {"SETTLE": 15.0, "SHOPIFY_DEADLINE": 10.0, "SHOPIFY_LATE": 4.0, "SHOPIFY_LOOKUP_LAG": 1.0}
+SHORT_TIMES = {"SETTLE": 0.9, "SHOPIFY_DEADLINE": 0.5, "SHOPIFY_LATE": 0.3, "SHOPIFY_LOOKUP_LAG": 0.1}
+"""For tests that wait until an open outcome has settled."""
 RESIDENT = PersonalData(
     buyer_name="Ada Invented",
     address=DeliveryAddress(
@@ -49,15 +51,16 @@ RESIDENT = PersonalData(
 )
 
 
-def settings_of(database_url: str, **seconds: float) -> Settings:
+def settings_of(database_url: str, **changed: float | str) -> Settings:
+    """``changed`` by the variable's name, or by the middle of a time's (``SETTLE``)."""
     environment = {
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
         "ORDERBRIDGE_MASTER_KEY": MASTER_KEY,
         "ORDERBRIDGE_SHOPIFY_URL": "http://127.0.0.1/{shop}",
     }
-    for name, value in (TIMES | seconds).items():
-        environment[f"ORDERBRIDGE_{name}_S"] = str(value)
+    for name, value in (TIMES | changed).items():
+        environment[f"ORDERBRIDGE_{name}_S" if isinstance(value, float) else name] = str(value)
     return load_settings(Settings, environment)
 
 
@@ -117,6 +120,21 @@ class World:
         secrets = {"client_id": "demo-client", "client_secret": "demo-secret"} | more
         await self.put("connections", f"{connection_id}/shopify", json.dumps(secrets).encode())
         await self.deliver(connection_changed(connection_id, shop, rev))
+
+    async def is_ready(self, state: str = "ok", connection_id: str = "main") -> bool:
+        """Whether the connection was tried, with this outcome."""
+        found = await rows(
+            self.creator.store,
+            "select state from connections where connection_id = :id and status_rev > 0",
+            id=connection_id,
+        )
+        return [row["state"] for row in found] == [state]
+
+    async def ready(self) -> None:
+        """Add the connection ``main`` and wait until its shop was tried."""
+        await self.add_connection()
+        async with self.working():
+            await until(self.is_ready, what="the shop is tried")
 
     async def put(self, table: Table, owner: str, value: bytes) -> None:
         async with self.engine.begin() as connection:

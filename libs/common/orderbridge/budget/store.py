@@ -41,7 +41,8 @@ _TEACH = text("""
     update budget.buckets as known set (rate, burst, tokens, updated_at) = (
         select cast(:rate as float8), new.burst,
                least(new.burst, cast(:tokens as float8),
-                     known.tokens + known.rate * greatest(0, extract(epoch from at - known.updated_at)::float8)),
+                     known.tokens + cast(:given_back as float8)
+                     + known.rate * greatest(0, extract(epoch from at - known.updated_at)::float8)),
                at
         from (select clock_timestamp() as at, coalesce(cast(:burst as float8), known.burst) as burst) as new
     )
@@ -89,12 +90,21 @@ class Budget:
                 wait = await connection.scalar(_TAKE, asked)
         return float(wait)
 
-    async def teach(self, name: str, *, rate: float, burst: float | None = None, tokens: float | None = None) -> None:
-        """Keep what the vendor announced; ``tokens`` can only lower what is left.
+    async def teach(
+        self,
+        name: str,
+        *,
+        rate: float,
+        burst: float | None = None,
+        tokens: float | None = None,
+        given_back: float = 0.0,
+    ) -> None:
+        """Keep what the vendor announced; ``tokens`` can only lower what is left, once ``given_back`` was added.
 
-        The vendor does not know yet of calls that are on their way, for which we have taken already.
+        The vendor does not know yet of calls that are on their way, for which we have taken already. ``given_back`` is
+        what was taken for a call beyond what it turned out to cost.
         """
-        taught = {"name": name, "rate": rate, "burst": burst, "tokens": tokens}
+        taught = {"name": name, "rate": rate, "burst": burst, "tokens": tokens, "given_back": given_back}
         async with self._engine.connect() as connection:
             if (await connection.execute(_TEACH, taught)).rowcount == 0:
                 await connection.execute(_CREATE, _first(name, rate, burst))

@@ -24,6 +24,8 @@ READ_DEADLINE_S: Final = 30.0
 CONNECT_S: Final = 5.0
 READ_RESERVE: Final = 0.2
 """Part of the points that reads leave for the creation of orders."""
+CREATE_RESERVE: Final = 0.1
+"""Part of the points that new orders leave for the reads that bring an order under way to its end."""
 READ_PATIENCE_S: Final = 2.0
 """How long a read waits in place for points; longer, and the caller is asked to come back."""
 
@@ -41,8 +43,13 @@ class Budget(Protocol):
         """0.0 when granted, else the seconds until it could be; ``reserve`` is the part of all that must remain."""
         ...
 
-    async def teach(self, name: str, *, rate: float, burst: float, tokens: float | None) -> None:
-        """Points a second, the most there can be, and how many are left, as the vendor said."""
+    async def teach(
+        self, name: str, *, rate: float, burst: float, tokens: float | None, given_back: float = 0.0
+    ) -> None:
+        """Points a second, the most there can be, and how many are left, as the vendor said.
+
+        ``given_back`` is what was taken for the call beyond what it cost: Shopify charges what a query really reads.
+        """
         ...
 
 
@@ -78,9 +85,12 @@ class Client:
         *,
         kind: Kind = "read",
         cost: float,
+        reserve: float = READ_RESERVE,
         deadline_s: float = READ_DEADLINE_S,
     ) -> dict[str, Any]:
         """Run the operation of ``documents/<name>.graphql`` and give its data.
+
+        ``reserve`` is the part of the points that must remain for others after a cost of ``cost``.
 
         :raises Throttled: out of points, here or there; it was not run (Shopify does not promise that of a mutation).
         :raises Unavailable: a read came to nothing, or a create was never sent.
@@ -88,13 +98,12 @@ class Client:
         :raises Blocked: the connection cannot work until somebody mends it.
         :raises Permanent: Shopify refuses the request for its form, which is a bug here.
         """
-        await self._take(shop, cost, kind)
+        await self._take(shop, cost, reserve, READ_PATIENCE_S if kind == "read" else 0.0)
         response, body = await self._post(shop, name, variables, kind, deadline_s)
-        await self._teach(shop, body)
+        await self._teach(shop, body, cost)
         return data_of(shop.domain, response, body, kind)
 
-    async def _take(self, shop: Shop, cost: float, kind: Kind) -> None:
-        reserve, patience_s = (READ_RESERVE, READ_PATIENCE_S) if kind == "read" else (0.0, 0.0)
+    async def _take(self, shop: Shop, cost: float, reserve: float, patience_s: float) -> None:
         while wait_s := await self._budget.take(budget_name(shop), cost, reserve=reserve):
             patience_s -= wait_s
             if patience_s < 0:
@@ -138,14 +147,15 @@ class Client:
             VENDOR_CALLS.labels("shopify", name, outcome).inc()
         return response
 
-    async def _teach(self, shop: Shop, body: Mapping[str, Any] | None) -> None:
+    async def _teach(self, shop: Shop, body: Mapping[str, Any] | None, taken: float) -> None:
         status = cost_of(body).get("throttleStatus")
         if not isinstance(status, Mapping):
             return
         rate, burst = number(status.get("restoreRate")), number(status.get("maximumAvailable"))
         if rate and burst:
-            left = number(status.get("currentlyAvailable"))
-            await self._budget.teach(budget_name(shop), rate=rate, burst=burst, tokens=left)
+            left, actual = number(status.get("currentlyAvailable")), number(cost_of(body).get("actualQueryCost"))
+            unused = 0.0 if actual is None else max(0.0, taken - actual)
+            await self._budget.teach(budget_name(shop), rate=rate, burst=burst, tokens=left, given_back=unused)
 
     def _check_version(self, shop: Shop, response: Response) -> None:
         """A retired version falls forward in silence; say so once for each shop."""

@@ -17,7 +17,7 @@ import structlog
 from ..errors import Blocked, OutcomeUnknown, Refused, Throttled
 from ..money import Money
 from .answers import data_of
-from .client import Client
+from .client import CREATE_RESERVE, Client
 from .privacy import Problem, cut_out, user_problems
 from .setup import KEY, NAMESPACE
 from .tokens import Shop
@@ -93,7 +93,7 @@ class OrderWriter(Client):
         :raises OutOfPoints, Throttled, Unavailable, Blocked: nothing was sent.
         """
         await self._tokens.token(shop)
-        await self._take(shop, _create_cost(variables), "create")
+        await self._take(shop, _create_cost(variables), CREATE_RESERVE, 0.0)
 
     async def order_create(
         self,
@@ -115,7 +115,7 @@ class OrderWriter(Client):
         :raises OutcomeUnknown: it may have taken effect, or still may.
         """
         if not admitted:
-            await self._take(shop, _create_cost(variables), "create")
+            await self._take(shop, _create_cost(variables), CREATE_RESERVE, 0.0)
         order: Mapping[str, Any] = variables["order"]
         sent = {**variables, "lines": _lines_read_back(variables)}
         response, body = await self._post(shop, "order_create", sent, "create", deadline_s)
@@ -131,7 +131,7 @@ class OrderWriter(Client):
                 failure = Refused(str(refused), cut_out(refused.problems, order))
             raise failure
         finally:
-            await self._teach_in_passing(shop, body)
+            await self._teach_in_passing(shop, body, _create_cost(variables))
 
     async def order_by_amazon_id(self, shop: Shop, amazon_order_id: str) -> FoundOrder | None:
         """The order whose metafield is this Amazon order id, by the keyed look-up and not the search index.
@@ -139,17 +139,18 @@ class OrderWriter(Client):
         :raises Blocked: misconfigured, when the metafield definition is missing: that is not "no such order".
         """
         identifier = {"customId": {"namespace": NAMESPACE, "key": KEY, "value": amazon_order_id}}
-        data = await self.execute(shop, "order_by_identifier", {"identifier": identifier}, cost=LOOK_UP_COST)
+        asked = {"identifier": identifier}
+        data = await self.execute(shop, "order_by_identifier", asked, cost=LOOK_UP_COST, reserve=0.0)
         order = data.get("orderByIdentifier")
         gid = _gid({"order": order})
         if gid is None or not isinstance(order, Mapping):
             return None
         return FoundOrder(gid, _name(order), _total(order), canceled=bool(order.get("cancelledAt")))
 
-    async def _teach_in_passing(self, shop: Shop, body: Mapping[str, Any] | None) -> None:
+    async def _teach_in_passing(self, shop: Shop, body: Mapping[str, Any] | None, taken: float) -> None:
         """Learn from the answer's cost; an answer that took effect must not be lost to that."""
         try:
-            await self._teach(shop, body)
+            await self._teach(shop, body, taken)
         except Exception as error:  # noqa: BLE001 (whatever it is, the order exists)
             log.warning("points not learnt", connection_id=shop.connection_id, error=type(error).__name__)
 

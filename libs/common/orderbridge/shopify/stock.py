@@ -17,6 +17,7 @@ VARIANT_COST: Final = 1 + 1 + 2 + LEVELS_A_VARIANT * LEVEL_COST
 VARIANTS_A_CALL: Final = 12
 """Of 64 points each: with the reserve of reads they must fit into the smallest bucket seen, 1000 points."""
 LEVELS_A_PAGE: Final = 250
+REST_COST: Final = 1 + 2 + LEVELS_A_PAGE * LEVEL_COST
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +53,7 @@ class StockReader(Client):
         found: dict[str, Stock] = {}
         for ids in chunks(variant_ids, VARIANTS_A_CALL):
             variables = {"ids": ids, "first": LEVELS_A_VARIANT}
-            data = await self.execute(shop, "stock_of_variants", variables, cost=len(ids) * VARIANT_COST)
+            data = await self.execute(shop, "stock_of_variants", variables, cost=len(ids) * VARIANT_COST, reserve=0.0)
             for node in data.get("nodes") or ():
                 if node and node.get("id"):
                     stock = await self._stock(shop, node)
@@ -66,7 +67,7 @@ class StockReader(Client):
         cursor = next_cursor(connection)
         while cursor is not None:
             variables = {"ids": [item.get("id")], "first": LEVELS_A_PAGE, "after": cursor}
-            data = await self.execute(shop, "stock_of_item", variables, cost=1 + 2 + LEVELS_A_PAGE * LEVEL_COST)
+            data = await self.execute(shop, "stock_of_item", variables, cost=REST_COST, reserve=0.0)
             rest = next(iter(data.get("nodes") or ()), None) or {}
             connection = rest.get("inventoryLevels") or {}
             levels += _levels(connection)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderbridge.ids import is_order_id
@@ -32,13 +31,6 @@ class ApiUnit(OrderRows, OrderLists, CommandRows, ConnectionRows):
         if names:
             await self.lock_orders(sorted(names))
         return fresh
-
-    async def backlog(self) -> tuple[int, int, dict[str, int]]:
-        """Outbox rows, parked messages of our own, and due rows by kind."""
-        outbox = await self.connection.scalar(text("select count(*) from outbox"))
-        parked = await self.connection.scalar(text("select count(*) from parked where state = 'parked'"))
-        due = await self.connection.execute(text("select kind, count(*) as number from due group by kind"))
-        return int(outbox or 0), int(parked or 0), {row.kind: row.number for row in due}
 
 
 def open_store(engine: AsyncEngine, vault: Vault, clock: Callable[[], datetime]) -> Store[ApiUnit]:

@@ -12,6 +12,7 @@ from orderbridge import shopify
 from orderbridge.budget import Budget
 from orderbridge.errors import Blocked, OutcomeUnknown, Permanent, Refused, Throttled, Unavailable
 from orderbridge.events import ConnectionChanged, ShopifyOrder
+from orderbridge.shopify.answers import DEFINITION
 from orderbridge.vault import Vault
 
 from ..domain.outcomes import (
@@ -48,8 +49,10 @@ class Points:
     async def take(self, name: str, cost: float, *, reserve: float = 0.0) -> float:
         return await self._budget.take(name, cost, reserve=reserve, rate=self.RATE, burst=self.BURST)
 
-    async def teach(self, name: str, *, rate: float, burst: float, tokens: float | None) -> None:
-        await self._budget.teach(name, rate=rate, burst=burst, tokens=tokens)
+    async def teach(
+        self, name: str, *, rate: float, burst: float, tokens: float | None, given_back: float = 0.0
+    ) -> None:
+        await self._budget.teach(name, rate=rate, burst=burst, tokens=tokens, given_back=given_back)
 
 
 class Shops:
@@ -78,10 +81,18 @@ class Shops:
         return shop
 
     async def try_vendor(self, connection: ConnectionChanged) -> None:
-        """Make the metafield definition that orders are found by, and see that nothing is missing."""
+        """See that nothing is missing at the shop; the metafield definition that orders are found by is made.
+
+        Raises ``Blocked`` that names everything that is missing, not only the first.
+        """
         shop = await self._shop(connection)
-        await self._client.ensure_definition(shop)
         missing = await self._client.check(shop)
+        if DEFINITION in missing:
+            missing.remove(DEFINITION)
+            try:
+                await self._client.ensure_definition(shop)
+            except Blocked as error:
+                missing += [name for name in error.missing if name not in missing]
         if missing:
             raise Blocked("misconfigured", f"{shop.domain} lacks {', '.join(missing)}", missing=tuple(missing))
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, text
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderbridge.errors import Blocked
 from orderbridge.events import (
@@ -27,6 +27,7 @@ from orderbridge.events import (
 )
 from orderbridge.ids import connection_of
 from orderbridge.step import Unit
+from orderbridge.step.connections import CHECK
 from orderbridge.step.connections import connection_of as settings_of
 from orderbridge.step.parking import open_parcels
 from orderbridge.topics import CREATED, FAILED, PROGRESS
@@ -82,6 +83,11 @@ _STATES = text("""
     where connection_id = any(cast(:ids as text[])) order by connection_id for share
 """)
 
+_CHECKED = text("""
+    select status_rev > 0 and not exists (select from due where kind = :check and key = :id)
+    from connections where connection_id = :id
+""")
+
 _BEGIN_ATTEMPT = text("""
     insert into attempts (order_id, attempt, fence, request_hash, imported_seq, match_seq, command_id, mode, started_at)
     values (:order_id, :attempt, :fence, :request_hash, :imported_seq, :match_seq, :command_id, :mode, :at)
@@ -113,6 +119,9 @@ class CreatorUnit(Unit):
             for row in found.mappings()
             if row["state"] != "ok"
         }
+
+    async def checked(self, connection_id: str) -> bool:
+        return bool(await self.connection.scalar(_CHECKED, {"id": connection_id, "check": CHECK}))
 
     async def lock_orders(self, order_ids: Collection[str]) -> dict[str, Order]:
         new = sorted(set(order_ids) - set(self._orders))
@@ -267,19 +276,3 @@ def _row(order: Order) -> dict[str, Any]:
         "shopify_order_id": shopify.order_id if shopify else None,
         "shopify_order_name": shopify.name if shopify else None,
     }
-
-
-async def counts(engine: AsyncEngine) -> dict[str, Any]:
-    """For the metrics: ``outbox`` and ``parked`` rows, and ``due`` rows by kind."""
-    async with engine.connect() as connection:
-        found = await connection.execute(
-            text("""
-                select (select count(*) from outbox) as outbox,
-                       (select count(*) from parked where state = 'parked') as parked,
-                       (select coalesce(jsonb_object_agg(kind, n), '{}')
-                        from (select kind, count(*) as n from due group by kind) as kinds) as due
-            """)
-        )
-        row = dict(found.mappings().one())
-    due = row["due"]
-    return {**row, "due": json.loads(due) if isinstance(due, str) else due}

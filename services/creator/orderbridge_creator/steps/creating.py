@@ -41,6 +41,8 @@ log = structlog.get_logger(__name__)
 
 LOCKED_S = 0.5
 """How soon to try again when another session holds the order's lock: it is just ending, or dying."""
+UNCHECKED_S = 0.5
+"""How soon to look again whether the shop was tried: without its metafield definition nothing may be sent."""
 LONGEST_WAIT_S = 60.0
 
 
@@ -118,11 +120,13 @@ class Creating:
                     await unit.postpone(row, seconds)
                 case phases.LookUp():
                     return _Look(order.fence, await _connection(unit, row))
-                case phases.Send(match):
-                    if blocked is None:
-                        return await self._prepare(unit, row, order, match)
+                case phases.Send() if blocked is not None:
                     unit.record(block(order, unit.now, reasons.of_connection(blocked)))
                     await unit.postpone(row, 0.0)
+                case phases.Send() if not await unit.checked(row.connection_id):
+                    await unit.postpone(row, UNCHECKED_S)
+                case phases.Send(match):
+                    return await self._prepare(unit, row, order, match)
                 case _:
                     assert_never(step)
         return None
