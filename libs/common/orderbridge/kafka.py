@@ -10,19 +10,20 @@ import argparse
 import asyncio
 import importlib.util
 import ssl
+import struct
 import sys
 from collections import defaultdict
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaConnectionError, KafkaError
-from aiokafka.partitioner import murmur2
 
 from .errors import ConfigurationError, Unavailable
 from .settings import KafkaSettings, load_settings
@@ -31,6 +32,8 @@ from .topics import TOPICS, Topic
 _START_DEADLINE_S = 10.0
 _SEND_DEADLINE_S = 30.0
 _TOPIC_ALREADY_EXISTS = 36
+_MIX = 0x5BD1E995
+_WORD = struct.Struct("<I")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +48,7 @@ class Received:
     headers: dict[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(NamedTuple):
     """A record to publish; ``value`` None is a tombstone."""
 
     topic: str
@@ -61,21 +63,37 @@ class Outgoing:
 
 def headers_of(record: Outgoing) -> list[tuple[str, bytes]]:
     """CloudEvents 1.0 headers of the Kafka binding's binary mode, and W3C trace context."""
+    *first, last = _headers_of_all(record.topic, record.source)
     headers = [
-        ("ce_specversion", b"1.0"),
-        ("content-type", b"application/json"),
-        ("ce_type", b"orderbridge." + record.topic.encode()),
-        ("ce_source", b"/orderbridge/" + record.source.encode()),
+        *first,
         ("ce_subject", record.key.encode()),
         ("ce_id", record.ce_id.encode()),
-        ("ce_time", record.ce_time.isoformat().replace("+00:00", "Z").encode()),
-        ("ce_dataschema", b"/schemas/" + record.topic.encode() + b".json"),
+        ("ce_time", _written(record.ce_time)),
+        last,
     ]
     if record.traceparent:
         headers.append(("traceparent", record.traceparent.encode()))
     if record.command_id:
         headers.append(("command_id", record.command_id.encode()))
     return headers
+
+
+@lru_cache(maxsize=64)
+def _headers_of_all(topic: str, source: str) -> tuple[tuple[str, bytes], ...]:
+    """What all records of a service on a topic have in common."""
+    return (
+        ("ce_specversion", b"1.0"),
+        ("content-type", b"application/json"),
+        ("ce_type", b"orderbridge." + topic.encode()),
+        ("ce_source", b"/orderbridge/" + source.encode()),
+        ("ce_dataschema", b"/schemas/" + topic.encode() + b".json"),
+    )
+
+
+@lru_cache(maxsize=64)
+def _written(time: datetime) -> bytes:
+    """RFC 3339; the records of one transaction share their time."""
+    return time.isoformat().replace("+00:00", "Z").encode()
 
 
 def _connection(settings: KafkaSettings) -> dict[str, Any]:
@@ -186,26 +204,43 @@ class Producer:
             await _stop_broken(broken)
             raise Unavailable(f"Kafka did not acknowledge ({type(error).__name__})") from error
 
-    async def _batches(self, records: Iterable[Outgoing]) -> list[tuple[str, int, Any]]:
+    async def _batches(self, records: Sequence[Outgoing]) -> list[tuple[str, int, Any]]:
+        prefix = self._settings.orderbridge_topic_prefix
+        partitions = {topic: await self._partitions_of(prefix + topic) for topic in {each.topic for each in records}}
         batches: list[tuple[str, int, Any]] = []
         open_batches: dict[tuple[str, int], Any] = {}
         for record in records:
-            topic = self._settings.orderbridge_topic_prefix + record.topic
             key = record.key.encode()
-            partition = (murmur2(key) & 0x7FFFFFFF) % await self._partitions_of(topic)
+            partition = partition_of(key, partitions[record.topic])
             message = {"timestamp": None, "key": key, "value": record.value, "headers": headers_of(record)}
-            batch = open_batches.get((topic, partition))
+            batch = open_batches.get((record.topic, partition))
             if batch is None or batch.append(**message) is None:
                 batch = self._client.create_batch()
                 batch.append(**message)
-                open_batches[topic, partition] = batch
-                batches.append((topic, partition, batch))
+                open_batches[record.topic, partition] = batch
+                batches.append((prefix + record.topic, partition, batch))
         return batches
 
     async def _partitions_of(self, topic: str) -> int:
         if topic not in self._partitions:
             self._partitions[topic] = len(await self._client.partitions_for(topic))
         return self._partitions[topic]
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Where Kafka's default partitioner puts a key (murmur2 over the key's bytes), as every other client does.
+
+    aiokafka's own takes the bytes one by one, three times as long, and this runs once a record.
+    """
+    whole = len(key) & ~3
+    mixed = 0x9747B28C ^ len(key)
+    for (word,) in _WORD.iter_unpack(key[:whole]):
+        word = word * _MIX & 0xFFFFFFFF
+        mixed = (mixed * _MIX ^ (word ^ word >> 24) * _MIX) & 0xFFFFFFFF
+    if tail := key[whole:]:
+        mixed = (mixed ^ int.from_bytes(tail, "little")) * _MIX & 0xFFFFFFFF
+    mixed = (mixed ^ mixed >> 13) * _MIX & 0xFFFFFFFF
+    return ((mixed ^ mixed >> 15) & 0x7FFFFFFF) % partitions
 
 
 async def _stop_broken(client: Any) -> None:
@@ -233,6 +268,29 @@ async def open_producer(settings: KafkaSettings) -> AsyncIterator[Producer]:
 def _text(value: bytes) -> str:
     """Text that PostgreSQL can store: a record with a broken key must still be parked under it."""
     return value.decode("utf-8", "replace").replace("\0", "\ufffd")
+
+
+def _texts(headers: Iterable[tuple[str, bytes | None]]) -> dict[str, str]:
+    try:
+        texts = {name: value.decode() for name, value in headers if value is not None}
+    except UnicodeDecodeError:
+        texts = {}
+    # One look at all of them: hardly any record needs repair.
+    if not texts or "\0" in "".join(texts.values()):
+        return {name: _text(value) for name, value in headers if value is not None}
+    return texts
+
+
+def _received(topic: str, record: Any) -> Received:
+    key = record.key
+    return Received(
+        topic,
+        record.partition,
+        record.offset,
+        _text(key) if key is not None else None,
+        record.value,
+        _texts(record.headers),
+    )
 
 
 class Consumer:
@@ -271,17 +329,11 @@ class Consumer:
     async def receive(self, max_records: int, timeout_ms: int) -> list[Received]:
         """The next records, in order per partition; empty after ``timeout_ms`` without any. Never cancel it."""
         found: Mapping[Any, list[Any]] = await self._client.getmany(timeout_ms=timeout_ms, max_records=max_records)
-        return [self._received(record) for records in found.values() for record in records]
-
-    def _received(self, record: Any) -> Received:
-        return Received(
-            topic=record.topic.removeprefix(self._prefix),
-            partition=record.partition,
-            offset=record.offset,
-            key=_text(record.key) if record.key is not None else None,
-            value=record.value,
-            headers={name: _text(value) for name, value in record.headers if value is not None},
-        )
+        received: list[Received] = []
+        for partition, records in found.items():
+            topic = partition.topic.removeprefix(self._prefix)
+            received += [_received(topic, record) for record in records]
+        return received
 
     async def commit(self, records: Sequence[Received]) -> None:
         """Say that these records are done. Losing it only costs a redelivery."""

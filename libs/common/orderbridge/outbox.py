@@ -74,9 +74,15 @@ class Relay:
             await connection.rollback()
             if not rows:
                 return 0
-            await self._producer.publish([_outgoing(row, self._store.service) for row in rows])
+            service = self._store.service
+            await self._producer.publish(
+                [
+                    Outgoing(topic, key, payload, ce_id, ce_time, service, traceparent, command_id)
+                    for _, topic, key, ce_id, ce_time, payload, traceparent, command_id in rows
+                ]
+            )
             await connection.execute(
-                text("delete from outbox where id = any(cast(:ids as bigint[]))"), {"ids": [row.id for row in rows]}
+                text("delete from outbox where id = any(cast(:ids as bigint[]))"), {"ids": [row[0] for row in rows]}
             )
             await connection.commit()
         OUTBOX_PUBLISHED.labels(self._store.service).inc(len(rows))
@@ -102,10 +108,6 @@ async def _oldest(connection: AsyncConnection) -> list[Any]:
         {"n": BATCH},
     )
     return list(found.all())
-
-
-def _outgoing(row: Any, service: str) -> Outgoing:
-    return Outgoing(row.topic, row.key, row.payload, row.ce_id, row.ce_time, service, row.traceparent, row.command_id)
 
 
 async def _pause(stop: asyncio.Event, seconds: float) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import base64
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 import structlog
 from pydantic import ValidationError
@@ -41,8 +41,7 @@ class Handler(Generic[E, U]):
     step: Callable[[Sequence[E], U], Awaitable[None]]
 
 
-@dataclass(frozen=True, slots=True)
-class _Message:
+class _Message(NamedTuple):
     received: Received
     ce_id: str
     event: Event | None
@@ -64,17 +63,33 @@ class Runtime(Generic[U]):
         return list(self._handlers)
 
     async def run(self, consumer: Consumer, stop: asyncio.Event) -> None:
-        """Until ``stop``: receive, process, commit."""
-        while not stop.is_set():
-            self.turned_at = asyncio.get_running_loop().time()
-            batch = await consumer.receive(BATCH, _IDLE_MS)
-            if batch:
-                await self.process(batch)
-                await consumer.commit(batch)
+        """Until ``stop``: receive, process, commit. While the database works on one batch the next is read."""
+        ahead = asyncio.create_task(self._receive(consumer))
+        try:
+            while not stop.is_set():
+                batch, messages = await asyncio.shield(ahead)
+                if stop.is_set():
+                    break
+                ahead = asyncio.create_task(self._receive(consumer))
+                if batch:
+                    await self._process(messages)
+                    await consumer.commit(batch)
+        finally:
+            # A consumer must not be cancelled while it fetches; what was read ahead is not committed, so comes again.
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _receive(self, consumer: Consumer) -> tuple[list[Received], list[_Message]]:
+        batch = await consumer.receive(BATCH, _IDLE_MS)
+        return batch, self._read_all(batch)
 
     async def process(self, batch: Sequence[Received]) -> None:
         """Take a batch whole, waiting out a database that is away; if it fails, message by message."""
-        messages = [self._read(received) for received in batch if received.value is not None]
+        await self._process(self._read_all(batch))
+
+    def _read_all(self, batch: Sequence[Received]) -> list[_Message]:
+        return [self._read(received) for received in batch if received.value is not None]
+
+    async def _process(self, messages: Sequence[_Message]) -> None:
         trouble = await self._attempt(messages)
         if trouble is None:
             return

@@ -1,0 +1,1 @@
+"""The ingestor's tables, and Amazon as the ingestor needs it."""

@@ -1,0 +1,157 @@
+"""Wiring: what the ingestor consists of, how it is opened, and the only place that reads the time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from orderbridge.errors import Transient
+from orderbridge.events import Command, ConnectionChanged
+from orderbridge.http import Http, open_http
+from orderbridge.kafka import Consumer
+from orderbridge.outbox import Relay
+from orderbridge.postgres import SessionLocks, is_transient, open_engine, open_session_locks
+from orderbridge.process import open_service, run_loops
+from orderbridge.step import Connections, DueWorkers, Handler, Runtime, Store
+from orderbridge.step.connections import CHECK, SET_ASIDE
+from orderbridge.step.replay import REPLAY, Replayer
+from orderbridge.step.unit import DueRow
+from orderbridge.telemetry import CONSUMER_LAG, DUE_ROWS, OUTBOX_ROWS, PARKED_ROWS
+from orderbridge.topics import COMMANDS, COMMANDS_ENDED, CONNECTIONS, CONNECTIONS_STATUS, IMPORTED, PARKED
+from orderbridge.vault import MasterKeys, Vault
+from orderbridge.web import health_app, listen, serve_http
+
+from .adapters.amazon import AmazonClient
+from .adapters.store import IngestorUnit, WatchedConnections, counts
+from .migrations import MIGRATIONS
+from .settings import Settings
+from .steps.connecting import ConnectionWatch, take_settings
+from .steps.pollers import Pollers
+from .steps.polling import Poller
+from .steps.replaying import Replaying, take_commands
+from .steps.reports import Reports
+
+READS = (CONNECTIONS, COMMANDS)
+WRITES = (IMPORTED, CONNECTIONS_STATUS, PARKED, COMMANDS_ENDED)
+REPUBLISH_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Ingestor:
+    """The ingestor over an open database and a way to Amazon; its loops are the caller's to run."""
+
+    store: Store[IngestorUnit]
+    runtime: Runtime[IngestorUnit]
+    workers: DueWorkers
+    poller: Poller
+    pollers: Pollers
+
+
+def wire(
+    engine: Any, vault: Vault, locks: SessionLocks, poll_locks: SessionLocks, http: Http, settings: Settings
+) -> Ingestor:
+    """``poll_locks`` is a session of its own: who has it polls, however the other work goes."""
+    store = Store(engine, "ingestor", vault, partial(datetime.now, UTC), IngestorUnit)
+    amazon = AmazonClient(
+        http,
+        engine,
+        vault,
+        amazon_url=settings.orderbridge_amazon_url,
+        lwa_url=settings.orderbridge_lwa_url,
+        monotonic=time.monotonic,
+    )
+    connections = Connections(store, amazon.try_vendor, ConnectionWatch())
+    watched = WatchedConnections(store, connections)
+    reports = Reports(store, amazon, time.monotonic)
+    poller = Poller(store, amazon, is_transient)
+    runtime = Runtime(
+        store,
+        [
+            Handler(CONNECTIONS, ConnectionChanged, take_settings),
+            Handler(COMMANDS, Command, take_commands),
+        ],
+    )
+
+    async def check(row: DueRow) -> None:
+        await connections.check(row)
+        with suppress(Transient):  # the check itself is answered
+            await reports.again(row.connection_id)
+
+    workers = DueWorkers(
+        store,
+        locks,
+        connections,
+        {
+            CHECK: check,
+            SET_ASIDE: runtime.take_set_aside,
+            REPLAY: Replaying(store, amazon, watched, Replayer(store, runtime).replay).replay,
+        },
+    )
+    pollers = Pollers(poller, reports, watched, poll_locks, monotonic=time.monotonic, may_pass=is_transient)
+    return Ingestor(store, runtime, workers, poller, pollers)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop``; what opens here closes here, in reverse order."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(
+            open_service(settings, "ingestor", MIGRATIONS, reads=READS, writes=WRITES)
+        )
+        listener = listen("0.0.0.0", settings.orderbridge_health_port, "ORDERBRIDGE_HEALTH_PORT")  # noqa: S104
+        poll_locks = await stack.enter_async_context(open_session_locks(opened.engine))
+        http = await stack.enter_async_context(open_http())
+        ingestor = wire(opened.engine, opened.vault, opened.locks, poll_locks, http, settings)
+        health = health_app(_live, _ready(opened.consumer), partial(_measure, opened.engine, opened.consumer))
+        await run_loops(
+            stop,
+            {
+                "consume": ingestor.runtime.run(opened.consumer, stop),
+                "poll": ingestor.pollers.run(stop),
+                "relay": Relay(ingestor.store, opened.producer).run(stop),
+                "work": ingestor.workers.run(stop),
+                "locks": opened.locks.watch(stop),
+                "poll locks": poll_locks.watch(stop),
+                "health": serve_http(health, listener, stop),
+            },
+        )
+
+
+async def _live() -> str | None:
+    """A loop that fails ends the process, so an answer says that all of them turn."""
+    return None
+
+
+def _ready(consumer: Consumer) -> Callable[[], Awaitable[str | None]]:
+    async def ready() -> str | None:
+        return None if consumer.joined() else "the consumer group has not given us our partitions yet"
+
+    return ready
+
+
+async def _measure(engine: Any, consumer: Consumer) -> None:
+    found = await counts(engine)
+    OUTBOX_ROWS.labels("ingestor").set(found["outbox"])
+    PARKED_ROWS.labels("ingestor").set(found["parked"])
+    for kind in (CHECK, SET_ASIDE, REPLAY):
+        DUE_ROWS.labels("ingestor", kind).set(found["due"].get(kind, 0))
+    CONSUMER_LAG.labels("ingestor").set(await consumer.lag())
+
+
+async def republish(settings: Settings) -> int:
+    """Put every order's newest fact into the outbox again, as the same event; returns how many."""
+    vault = Vault(MasterKeys.parse(settings.orderbridge_master_key.get_secret_value()))
+    async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
+        store = Store(engine, "ingestor", vault, partial(datetime.now, UTC), IngestorUnit)
+        count, after = 0, ""
+        while True:
+            async with store.transaction() as unit:
+                facts = await unit.republish_after(after, REPUBLISH_PAGE)
+            if not facts:
+                return count
+            count, after = count + len(facts), facts[-1].order_id

@@ -1,0 +1,5 @@
+"""The ingestor's schema."""
+
+from orderbridge.postgres import Migrations
+
+MIGRATIONS = Migrations("ingestor", "orderbridge_ingestor.migrations")

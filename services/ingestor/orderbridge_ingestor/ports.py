@@ -1,0 +1,195 @@
+"""What the ingestor's rules ask of the outside."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+
+from orderbridge.errors import Blocked, Transient
+from orderbridge.events import CommandEnded, ConnectionChanged
+from orderbridge.step import Work
+from orderbridge.step.parking import Parcel
+from orderbridge.step.unit import DueRow
+
+from .domain.disposition import Policy
+from .domain.orders import Change, Known, ReadOrder, UnreadableOrder
+from .domain.windows import Progress, Window
+
+AMAZON = "amazon"
+"""The origin of an order that was parked because it, as Amazon sent it, could not be taken."""
+
+
+class RequestRefused(Transient):
+    """Amazon answers 400 to a search that is valid as far as we know: it is tried again slowly."""
+
+
+class WindowLost(RequestRefused):
+    """Amazon does not go on with a search: its pages repeat, or it refuses the page token."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One page of a search; ``answered`` is its ``lastUpdatedBefore``."""
+
+    orders: Sequence[ReadOrder | UnreadableOrder]
+    token: str | None
+    answered: datetime | None
+
+
+class Amazon(Protocol):
+    """Amazon as a connection reaches it; every call may raise ``Transient`` or ``Blocked``."""
+
+    async def now(self, connection: ConnectionChanged) -> datetime:
+        """Amazon's time."""
+        ...
+
+    async def search(self, connection: ConnectionChanged, window: Window, token: str | None) -> Page:
+        """:raises RequestRefused: Amazon calls the request invalid."""
+        ...
+
+    async def get_order(
+        self, connection: ConnectionChanged, amazon_order_id: str
+    ) -> ReadOrder | UnreadableOrder | None:
+        """One order; None when Amazon has no such order."""
+        ...
+
+    async def quota_left(self, connection: ConnectionChanged) -> float | None:
+        """Searches that could be sent now."""
+        ...
+
+    def read(self, body: bytes) -> ReadOrder | UnreadableOrder:
+        """An order from the JSON that was kept of it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Polled:
+    """How far a connection's polls have come; ``progress`` is that of a poll that has not ended."""
+
+    watermark: datetime | None = None
+    progress: Progress | None = None
+    last_poll_at: datetime | None = None
+
+
+@dataclass(frozen=True)
+class Parked:
+    """An open parcel of an order as Amazon sent it."""
+
+    parked_id: str
+    order_id: str | None
+    body: bytes
+
+
+class Unit(Protocol):
+    """One transaction of the ingestor."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    def attempt(self) -> AbstractAsyncContextManager[None]:
+        """A part that is undone alone, with all it recorded and published, when it raises.
+
+        A database that is away leaves it as ``Transient``.
+        """
+        ...
+
+    async def policy_of(self, connection_id: str) -> Policy | None:
+        """The connection's settings, which stay so until the transaction ends; None when it was removed."""
+        ...
+
+    async def lock_orders(self, connection_id: str, order_ids: Collection[str]) -> dict[str, Known]:
+        """The orders, made where they were not known, locked until the end of the transaction."""
+        ...
+
+    async def lock_open(self, connection_id: str, after: str, limit: int) -> list[Known]:
+        """Orders that wait or are to be imported, by id from behind ``after`` on, locked."""
+        ...
+
+    async def personal_data(self, order_ids: Collection[str]) -> Mapping[str, bytes]: ...
+
+    async def record(self, changes: Sequence[Change]) -> None:
+        """Store the orders and their personal data, and publish their facts."""
+        ...
+
+    async def supersede(self, order_ids: Collection[str]) -> None:
+        """Something readable came of these orders: what is parked of them is closed."""
+        ...
+
+    async def parked_of(self, connection_id: str, order_ids: Collection[str]) -> list[Parked]:
+        """What is parked of these orders, and of orders whose id could not be read."""
+        ...
+
+    async def park(self, parcel: Parcel) -> str: ...
+
+    async def take_out(self, parked_id: str) -> tuple[Mapping[str, Any], bytes] | None:
+        """Lock a parcel and read its body; None when it is not parked (any more)."""
+        ...
+
+    async def mark_replayed(self, row: Mapping[str, Any]) -> None: ...
+
+    async def polled(self, connection_id: str) -> Polled: ...
+
+    async def save_progress(self, connection_id: str, progress: Progress | None) -> None:
+        """Keep how far the poll has come; None: there is no poll to go on with."""
+        ...
+
+    async def end_poll(self, connection_id: str, watermark: datetime | None) -> None: ...
+
+    async def keep_connections(self, events: Sequence[ConnectionChanged]) -> None:
+        """Keep what is newer than the settings known here, and have the connection tried."""
+        ...
+
+    async def connection_settings(self, connection_id: str) -> ConnectionChanged | None: ...
+
+    async def why_blocked(self, connection_id: str) -> Blocked | None: ...
+
+    async def say_working(self, connection_id: str, remark: str | None, told: Mapping[str, Any]) -> None:
+        """The connection works; ``remark`` is what a person should know all the same."""
+        ...
+
+    async def waiting_replays(self, connection_id: str) -> list[DueRow]:
+        """Replays that nobody is carrying out, locked."""
+        ...
+
+    def schedule(self, work: Work) -> None: ...
+
+    def end_command(self, ended: CommandEnded) -> None: ...
+
+    async def finish(self, row: DueRow) -> None: ...
+
+
+class Transactions(Protocol):
+    """Opens units: committed when the block ends, undone when it raises."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Unit]: ...
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A connection as the pollers see it."""
+
+    connection: ConnectionChanged
+    blocked: bool
+
+
+class Connections(Protocol):
+    """The connections that are known here, and what is said of them."""
+
+    async def watched(self) -> list[Watched]: ...
+
+    async def say_blocked(self, connection_id: str, why: Blocked) -> None:
+        """Its work rests from now on, and it is probed every minute."""
+        ...
+
+
+class Locks(Protocol):
+    """Locks that live and die with this process's database session; every call may raise ``SessionLost``."""
+
+    async def try_lock(self, name: str) -> bool: ...
+
+    async def unlock(self, name: str) -> None: ...
+
+    async def check(self) -> None: ...

@@ -1,0 +1,56 @@
+"""Changed settings, and what happens to what waits when a connection stops working."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from orderbridge.errors import Blocked
+from orderbridge.events import ConnectionChanged
+
+from ..domain.disposition import Policy
+from ..domain.versions import decide_anew
+from ..ports import Unit
+from .ending import reject_blocked
+
+log = structlog.get_logger(__name__)
+
+PAGE = 1000
+
+
+async def take_settings(events: Sequence[ConnectionChanged], unit: Unit) -> None:
+    """Keep the settings, and decide the open orders anew where they say something else of them."""
+    names = sorted({event.connection_id for event in events})
+    before = {name: await unit.policy_of(name) for name in names}
+    await unit.keep_connections(events)
+    for name in names:
+        policy = await unit.policy_of(name)
+        if before[name] is not None and policy is not None and policy != before[name]:
+            await decide_all_anew(name, policy, unit)
+
+
+async def decide_all_anew(connection_id: str, policy: Policy, unit: Unit) -> None:
+    """All that wait or are to be imported, also those created long ago: a skip means nothing to these."""
+    orders, changed, after = 0, 0, ""
+    while page := await unit.lock_open(connection_id, after, PAGE):
+        changes = [change for known in page if (change := decide_anew(known, policy, unit.now)) is not None]
+        await unit.record(changes)
+        orders, changed, after = orders + len(page), changed + len(changes), page[-1].order_id
+    log.info("decided anew", connection_id=connection_id, orders=orders, changed=changed)
+
+
+class ConnectionWatch:
+    """Ends the commands of a connection that stops working; polls and replays rest until it works again."""
+
+    async def blocked(self, connection_id: str, why: Blocked, unit: Unit) -> None:
+        replays = await unit.waiting_replays(connection_id)
+        for row in replays:
+            reject_blocked(row.command_id, str(row.payload["key"]), why, unit)
+            await unit.finish(row)
+        log.warning(
+            "connection blocked", connection_id=connection_id, state=why.state, why=str(why), replays_ended=len(replays)
+        )
+
+    async def restored(self, connection_id: str, unit: Unit) -> None:
+        log.info("connection works again", connection_id=connection_id)

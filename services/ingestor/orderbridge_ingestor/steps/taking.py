@@ -1,0 +1,104 @@
+"""Orders as Amazon sends them are stored and published; one that cannot be taken is parked alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import structlog
+
+from orderbridge.errors import Transient
+from orderbridge.ids import order_id_of
+from orderbridge.shopify.order_input import PersonalData
+from orderbridge.step.parking import Parcel, described
+
+from ..domain.orders import ReadOrder, UnreadableOrder, body_of
+from ..domain.versions import is_older, take_version
+from ..ports import AMAZON, Unit
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Taken:
+    """What became of some orders, by number."""
+
+    published: int = 0
+    parked: int = 0
+
+    def __add__(self, other: Taken) -> Taken:
+        return Taken(self.published + other.published, self.parked + other.parked)
+
+
+async def take_orders(connection_id: str, orders: Sequence[ReadOrder], unit: Unit) -> Taken:
+    """All of them, or the error that one of them causes. An older version than the one known changes nothing."""
+    newest: dict[str, ReadOrder] = {}
+    for order in orders:
+        order_id: str = order_id_of(connection_id, order.amazon_order_id)
+        if order_id not in newest or not _is_before(order, newest[order_id]):
+            newest[order_id] = order
+    if not newest:
+        return Taken()
+    policy = await unit.policy_of(connection_id)
+    known = await unit.lock_orders(connection_id, newest)
+    stored = await unit.personal_data(newest)
+    current, changes = [], []
+    for order_id, order in newest.items():
+        if is_older(order.snapshot, known[order_id]):
+            continue
+        current.append(order_id)
+        vaulted = PersonalData.from_bytes(stored[order_id]) if order_id in stored else None
+        change = take_version(known[order_id], order.snapshot, order.personal, vaulted, policy, unit.now)
+        if change is not None:
+            changes.append(change)
+    await unit.supersede(current)
+    await unit.record(changes)
+    return Taken(published=sum(change.published for change in changes))
+
+
+def _is_before(order: ReadOrder, other: ReadOrder) -> bool:
+    return order.snapshot.last_updated_at < other.snapshot.last_updated_at
+
+
+async def take_one_by_one(connection_id: str, orders: Iterable[ReadOrder], unit: Unit) -> Taken:
+    """Each alone; what the database refuses, or fails by a bug, is parked."""
+    taken = Taken()
+    for order in orders:
+        try:
+            async with unit.attempt():
+                taken += await take_orders(connection_id, [order], unit)
+        except Exception as error:  # whatever is wrong with one order, its page goes on
+            if isinstance(error, Transient):
+                raise
+            unreadable = UnreadableOrder(order.amazon_order_id, described(error), order.raw)
+            taken += await park_orders(connection_id, [unreadable], unit)
+    return taken
+
+
+async def park_orders(connection_id: str, orders: Sequence[UnreadableOrder], unit: Unit) -> Taken:
+    """Park what is not parked already with the same body: windows overlap, so an order comes several times."""
+    if not orders:
+        return Taken()
+    ids = [order_id_of(connection_id, order.amazon_order_id) for order in orders if order.amazon_order_id]
+    there = {(parked.order_id, parked.body) for parked in await unit.parked_of(connection_id, ids)}
+    parked = 0
+    for order in orders:
+        order_id = order_id_of(connection_id, order.amazon_order_id) if order.amazon_order_id else None
+        body = body_of(order.raw)
+        if (order_id, body) in there:
+            continue
+        await unit.park(
+            Parcel(
+                origin=AMAZON,
+                body=body,
+                reason=order.why,
+                order_id=order_id,
+                connection_id=connection_id,
+                key=order_id or connection_id,
+                message_source="ingestor",
+            )
+        )
+        there.add((order_id, body))
+        parked += 1
+        log.error("order parked", connection_id=connection_id, order_id=order_id, why=order.why)
+    return Taken(parked=parked)
