@@ -16,7 +16,7 @@ from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
 from orderbridge.process import open_service, run_loops
 from orderbridge.shopify import Shopify
-from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, take_connections
+from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, republish_facts, take_connections
 from orderbridge.step.connections import SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
 from orderbridge.topics import (
@@ -36,7 +36,7 @@ from orderbridge.vault import MasterKeys, Vault
 from orderbridge.web import health_app, listen, serve_http
 
 from .adapters.shop import Points, Shops
-from .adapters.store import CreatorUnit
+from .adapters.store import CreatorUnit, published
 from .migrations import MIGRATIONS
 from .ports import CREATE
 from .settings import Settings
@@ -46,7 +46,6 @@ from .steps.watch import ConnectionWatch
 
 READS = (CONNECTIONS, IMPORTED, MATCHED, UNMATCHED, COMMANDS)
 WRITES = (PROGRESS, CREATED, FAILED, COMMANDS_ENDED, CONNECTIONS_STATUS, PARKED)
-REPUBLISH_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -113,14 +112,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def republish(settings: Settings) -> int:
-    """Put every order's newest fact into the outbox again, as the same event; returns how many."""
+    """Publish every order's newest fact again, as the same event, with the next run; returns how many."""
     vault = Vault(MasterKeys.parse(settings.orderbridge_master_key.get_secret_value()))
     async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
         store = Store(engine, "creator", vault, partial(datetime.now, UTC), CreatorUnit)
-        count, after = 0, ""
-        while True:
-            async with store.transaction() as unit:
-                facts = await unit.republish_after(after, REPUBLISH_PAGE)
-            if not facts:
-                return count
-            count, after = count + len(facts), facts[-1].order_id
+        return await republish_facts(store, published)

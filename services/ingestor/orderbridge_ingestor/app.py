@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -12,23 +11,21 @@ from functools import partial
 from typing import Any
 
 from orderbridge.errors import Transient
-from orderbridge.events import Command, ConnectionChanged
+from orderbridge.events import Command, ConnectionChanged, OrderImported
 from orderbridge.http import Http, open_http
-from orderbridge.kafka import Consumer
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, is_transient, open_engine, open_session_locks
 from orderbridge.process import open_service, run_loops
-from orderbridge.step import Connections, DueWorkers, Handler, Runtime, Store
+from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, republish_facts
 from orderbridge.step.connections import CHECK, SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
 from orderbridge.step.unit import DueRow
-from orderbridge.telemetry import CONSUMER_LAG, DUE_ROWS, OUTBOX_ROWS, PARKED_ROWS
 from orderbridge.topics import COMMANDS, COMMANDS_ENDED, CONNECTIONS, CONNECTIONS_STATUS, IMPORTED, PARKED
 from orderbridge.vault import MasterKeys, Vault
 from orderbridge.web import health_app, listen, serve_http
 
 from .adapters.amazon import AmazonClient
-from .adapters.store import IngestorUnit, WatchedConnections, counts
+from .adapters.store import IngestorUnit, WatchedConnections
 from .migrations import MIGRATIONS
 from .settings import Settings
 from .steps.connecting import ConnectionWatch, take_settings
@@ -39,7 +36,6 @@ from .steps.reports import Reports
 
 READS = (CONNECTIONS, COMMANDS)
 WRITES = (IMPORTED, CONNECTIONS_STATUS, PARKED, COMMANDS_ENDED)
-REPUBLISH_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -107,7 +103,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         poll_locks = await stack.enter_async_context(open_session_locks(opened.engine))
         http = await stack.enter_async_context(open_http())
         ingestor = wire(opened.engine, opened.vault, opened.locks, poll_locks, http, settings)
-        health = health_app(_live, _ready(opened.consumer), partial(_measure, opened.engine, opened.consumer))
+        health = Health(ingestor.store, ingestor.runtime, opened.consumer)
         await run_loops(
             stop,
             {
@@ -117,41 +113,14 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
                 "work": ingestor.workers.run(stop),
                 "locks": opened.locks.watch(stop),
                 "poll locks": poll_locks.watch(stop),
-                "health": serve_http(health, listener, stop),
+                "health": serve_http(health_app(health.live, health.ready, health.measure), listener, stop),
             },
         )
 
 
-async def _live() -> str | None:
-    """A loop that fails ends the process, so an answer says that all of them turn."""
-    return None
-
-
-def _ready(consumer: Consumer) -> Callable[[], Awaitable[str | None]]:
-    async def ready() -> str | None:
-        return None if consumer.joined() else "the consumer group has not given us our partitions yet"
-
-    return ready
-
-
-async def _measure(engine: Any, consumer: Consumer) -> None:
-    found = await counts(engine)
-    OUTBOX_ROWS.labels("ingestor").set(found["outbox"])
-    PARKED_ROWS.labels("ingestor").set(found["parked"])
-    for kind in (CHECK, SET_ASIDE, REPLAY):
-        DUE_ROWS.labels("ingestor", kind).set(found["due"].get(kind, 0))
-    CONSUMER_LAG.labels("ingestor").set(await consumer.lag())
-
-
 async def republish(settings: Settings) -> int:
-    """Put every order's newest fact into the outbox again, as the same event; returns how many."""
+    """Publish every order's newest fact again, as the same event, with the next run; returns how many."""
     vault = Vault(MasterKeys.parse(settings.orderbridge_master_key.get_secret_value()))
     async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
         store = Store(engine, "ingestor", vault, partial(datetime.now, UTC), IngestorUnit)
-        count, after = 0, ""
-        while True:
-            async with store.transaction() as unit:
-                facts = await unit.republish_after(after, REPUBLISH_PAGE)
-            if not facts:
-                return count
-            count, after = count + len(facts), facts[-1].order_id
+        return await republish_facts(store, lambda fact: (IMPORTED, OrderImported.model_validate_json(fact)))

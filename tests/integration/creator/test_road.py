@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from orderbridge.events import Command
 from orderbridge.shopify.order_input import DeliveryAddress, PersonalData
+from orderbridge.step import republish_facts
+from orderbridge_creator.adapters.store import published
 from tests.integration.creator.world import World, numbered, tee_match
 from tests.support.facts import ORDER, at, imported, unmatched, usd
 from tests.support.shopify_standin import TEE, TEE_SKU
@@ -280,8 +282,7 @@ async def test_newest_facts_are_republished_as_the_same_events(world: World) -> 
     statement = "select ce_id, convert_from(payload, 'UTF8') as payload from outbox where topic = 'orders.created.v1'"
     [first] = await rows(world.creator.store, statement)
 
-    async with world.creator.store.transaction() as unit:
-        await unit.republish_after("", 10)
+    assert await republish_facts(world.creator.store, published) == 1
 
     assert await rows(world.creator.store, statement) == [first, first]
 

@@ -7,6 +7,7 @@ outbox and the offsets; a service gives it one function per kind of event and on
 from .connections import Connections, take_connections
 from .due import DueWorkers
 from .health import Health
+from .republish import republish_facts
 from .runtime import Handler, Runtime
 from .tables import create_step_tables
 from .unit import Store, Unit, Work
@@ -21,5 +22,6 @@ __all__ = [
     "Unit",
     "Work",
     "create_step_tables",
+    "republish_facts",
     "take_connections",
 ]

@@ -197,20 +197,6 @@ class CreatorUnit(Unit):
             self._changed = {}
         await super().flush()
 
-    async def republish_after(self, after: str, limit: int) -> list[CreationFact]:
-        """Publish newest facts again, as the same events, from the order after the given one on; returns them."""
-        found = await self.connection.execute(
-            text("""
-                select cast(fact as text) from orders where fact is not null and order_id > :after
-                order by order_id limit :limit
-            """),
-            {"after": after, "limit": limit},
-        )
-        facts = [_fact(fact) for fact in found.scalars()]
-        for fact in facts:
-            self.publish_fact(topic_of(fact), fact)
-        return facts
-
 
 def topic_of(fact: CreationFact) -> str:
     match fact:
@@ -256,6 +242,12 @@ def _fact(stored: str) -> CreationFact:
             return OrderFailed.model_validate(values)
         case _:
             return OrderProgress.model_validate(values)
+
+
+def published(stored: str) -> tuple[str, CreationFact]:
+    """The topic and the value of a fact that is kept."""
+    fact = _fact(stored)
+    return topic_of(fact), fact
 
 
 def _row(order: Order) -> dict[str, Any]:

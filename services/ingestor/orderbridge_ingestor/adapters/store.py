@@ -3,7 +3,6 @@ database refuses is undone alone."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -11,7 +10,6 @@ from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, text
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orderbridge.errors import Blocked, Unavailable
 from orderbridge.events import ConnectionChanged, OrderImported
@@ -207,20 +205,6 @@ class IngestorUnit(Unit):
 
     # --- republishing
 
-    async def republish_after(self, after: str, limit: int) -> list[OrderImported]:
-        """Publish newest facts again, as the same events, from the order after the given one on; returns them."""
-        found = await self.connection.execute(
-            text("""
-                select cast(fact as text) from orders where fact is not null and order_id > :after
-                order by order_id limit :limit
-            """),
-            {"after": after, "limit": limit},
-        )
-        facts = [OrderImported.model_validate_json(fact) for fact in found.scalars()]
-        for fact in facts:
-            self.publish_fact(IMPORTED, fact)
-        return facts
-
 
 class WatchedConnections:
     """The connections that this service knows, and the framework's word on them."""
@@ -262,19 +246,3 @@ def _row(known: Known) -> dict[str, Any]:
         "switched_off": known.switched_off,
         "personal_until": known.personal_until,
     }
-
-
-async def counts(engine: AsyncEngine) -> dict[str, Any]:
-    """For the metrics: ``outbox`` and ``parked`` rows, and ``due`` rows by kind."""
-    async with engine.connect() as connection:
-        found = await connection.execute(
-            text("""
-                select (select count(*) from outbox) as outbox,
-                       (select count(*) from parked where state = 'parked') as parked,
-                       (select coalesce(jsonb_object_agg(kind, n), '{}')
-                        from (select kind, count(*) as n from due group by kind) as kinds) as due
-            """)
-        )
-        row = dict(found.mappings().one())
-    due = row["due"]
-    return {**row, "due": json.loads(due) if isinstance(due, str) else due}
