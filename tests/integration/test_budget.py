@@ -170,6 +170,28 @@ async def test_announced_tokens_lower_what_is_left_and_never_raise_it(budget: Bu
     assert await budget.left(SHOP) == pytest.approx(12, abs=0.1)
 
 
+async def test_what_a_call_did_not_use_is_given_back(budget: Budget) -> None:
+    await budget.take(SHOP, 80, rate=SLOW, burst=100)
+
+    await budget.teach(SHOP, rate=SLOW, burst=100, given_back=50)
+    assert await budget.left(SHOP) == pytest.approx(70, abs=0.1)
+    await budget.teach(SHOP, rate=SLOW, burst=100, tokens=60, given_back=10)
+    assert await budget.left(SHOP) == pytest.approx(60, abs=0.1)
+    await budget.teach(SHOP, rate=SLOW, burst=100, given_back=500)
+
+    assert await budget.left(SHOP) == pytest.approx(100)
+
+
+async def test_a_larger_burst_is_there_at_once_as_far_as_the_vendor_says_so(budget: Budget) -> None:
+    await budget.take(SHOP, 30, rate=SLOW, burst=100)
+
+    await budget.teach(SHOP, rate=SLOW, burst=200, tokens=165)
+    assert await budget.left(SHOP) == pytest.approx(165, abs=0.1)
+    await budget.teach(SHOP, rate=SLOW, burst=300, tokens=299)
+
+    assert await budget.left(SHOP) == pytest.approx(265, abs=0.1)
+
+
 async def test_an_unknown_bucket_can_be_taught_first(budget: Budget) -> None:
     await budget.teach(SHOP, rate=SLOW, burst=100, tokens=8)
 

@@ -25,6 +25,24 @@ def pytest_configure(config: pytest.Config) -> None:
     config.stash[RAN_ON] = []
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """One of several processes tells the one that prints the summary what it ran on."""
+    if (output := getattr(session.config, "workeroutput", None)) is not None:
+        output["ran_on"] = session.config.stash[RAN_ON]
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    node.config.stash[RAN_ON].extend(getattr(node, "workeroutput", {}).get("ran_on", ()))
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The tests over the whole stack share one, so one process runs them all."""
+    for item in items:
+        if "/e2e/" in item.path.as_posix():
+            item.add_marker(pytest.mark.xdist_group("e2e"))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
     servers = config.stash[RAN_ON]
     if servers:

@@ -28,6 +28,7 @@ class Ledger:
     waits: list[float] = field(default_factory=list)
     taken: list[tuple[str, float, float]] = field(default_factory=list)
     taught: list[tuple[str, float, float, float | None]] = field(default_factory=list)
+    given_back: list[float] = field(default_factory=list)
     broken: bool = False
 
     async def take(self, name: str, cost: float, *, reserve: float = 0.0) -> float:
@@ -36,10 +37,13 @@ class Ledger:
         self.taken.append((name, cost, reserve))
         return 0.0
 
-    async def teach(self, name: str, *, rate: float, burst: float, tokens: float | None) -> None:
+    async def teach(
+        self, name: str, *, rate: float, burst: float, tokens: float | None, given_back: float = 0.0
+    ) -> None:
         if self.broken:
             raise ConnectionError("the budget's database is away")
         self.taught.append((name, rate, burst, tokens))
+        self.given_back.append(given_back)
 
 
 @dataclass

@@ -29,6 +29,7 @@ async def ready(shop: ShopUnderTest) -> ShopUnderTest:
     shop.client.forget(DEMO)
     shop.budget.taken.clear()
     shop.budget.taught.clear()
+    shop.budget.given_back.clear()
     return shop
 
 
@@ -117,16 +118,23 @@ def test_a_shop_hides_its_secret() -> None:
 # --- points
 
 
-async def test_a_read_leaves_a_reserve_for_the_creation_of_orders(ready: ShopUnderTest) -> None:
-    await look_up(ready)
+async def test_reading_the_catalogue_leaves_a_reserve_for_the_creation_of_orders(ready: ShopUnderTest) -> None:
+    await ready.client.variants_page(DEMO)
 
-    assert ready.budget.taken == [(NAME, 3, 0.2)]
+    assert [reserve for _, _, reserve in ready.budget.taken] == [0.2]
 
 
-async def test_a_create_may_use_every_point(ready: ShopUnderTest) -> None:
+async def test_a_create_leaves_a_smaller_reserve_for_ending_the_orders_under_way(ready: ShopUnderTest) -> None:
     await ready.client.admit_create(DEMO, {"order": {"lineItems": [{}, {}, {}]}})
 
-    assert ready.budget.taken == [(NAME, 18, 0.0)]
+    assert ready.budget.taken == [(NAME, 18, 0.1)]
+
+
+async def test_the_reads_that_end_an_order_under_way_may_use_every_point(ready: ShopUnderTest) -> None:
+    await look_up(ready)
+    await ready.client.stock_of(DEMO, [(await ready.variants())[0]["variant_id"]])
+
+    assert [reserve for _, _, reserve in ready.budget.taken] == [0.0, 0.0]
 
 
 async def test_the_budget_learns_from_every_answer(ready: ShopUnderTest) -> None:
@@ -138,6 +146,15 @@ async def test_the_budget_learns_from_every_answer(ready: ShopUnderTest) -> None
     assert (name, rate, burst) == (NAME, 200, 4000)
     assert left is not None
     assert 3990 <= left <= 4000
+
+
+async def test_points_that_a_query_did_not_use_are_given_back(ready: ShopUnderTest) -> None:
+    page = await ready.client.variants_page(DEMO)
+
+    [(_, taken, _)], [given_back] = ready.budget.taken, ready.budget.given_back
+    # What it read: the connections, the products, and each variant with its inventory item.
+    assert taken - given_back < 2 + 9 * 3 + 2 * len(page.variants) + 1
+    assert taken > 700
 
 
 async def test_a_read_waits_in_place_for_a_moment(ready: ShopUnderTest) -> None:

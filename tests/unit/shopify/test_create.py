@@ -81,7 +81,7 @@ async def test_the_cost_of_a_create_covers_what_shopify_asks_for(ready: Ready) -
     asked = ready.shop.asked[-1].requested_cost
     assert asked is not None
     assert asked <= taken
-    assert reserve == 0.0
+    assert reserve == 0.1
 
 
 async def test_an_admitted_create_takes_no_points_again(ready: Ready) -> None:

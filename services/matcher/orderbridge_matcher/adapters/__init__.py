@@ -1,0 +1,1 @@
+"""The matcher's tables, and Shopify as the matcher needs it."""

@@ -1,0 +1,346 @@
+"""The tables of orders and commands. What a transaction decides is written together when it ends."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from pydantic import TypeAdapter
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orderbridge.errors import Blocked
+from orderbridge.events import (
+    Command,
+    CommandEnded,
+    ConnectionChanged,
+    MatchFact,
+    OrderMatched,
+    Reason,
+    Service,
+)
+from orderbridge.ids import connection_of
+from orderbridge.step import take_connections
+from orderbridge.step.connections import connection_of as settings_of
+from orderbridge.step.parking import open_parcels
+from orderbridge.step.unit import DueRow
+from orderbridge.topics import MATCHED, UNMATCHED
+from orderbridge.vault import Vault
+
+from ..domain import reasons
+from ..domain.matching import fact_of
+from ..domain.order import Import, Line, OpenCommand, Order
+from .catalogue import CatalogueUnit
+
+_LINES = TypeAdapter(tuple[Line, ...])
+
+# Made where they were not known, and locked, by one statement.
+_TAKE = text("""
+    insert into orders (order_id, connection_id)
+    select order_id, connection_id from unnest(cast(:ids as text[]), cast(:names as text[]))
+        as new (order_id, connection_id)
+    order by order_id
+    on conflict (order_id) do update set connection_id = excluded.connection_id
+    returning order_id, imported_seq, seq, xmax = 0 as made
+""")
+
+_LOCK = text("""
+    select order_id, connection_id, imported_seq, disposition, disposition_reason, ship_by, lines, seq, fact
+    from orders where order_id = any(cast(:ids as text[])) order by order_id for update
+""")
+
+_WRITE = text("""
+    update orders set
+        imported_seq = new.imported_seq, disposition = new.disposition, disposition_reason = new.disposition_reason,
+        ship_by = new.ship_by, lines = new.lines, seq = new.seq, fact = coalesce(new.fact, orders.fact)
+    from unnest(
+        cast(:ids as text[]), cast(:imported_seqs as bigint[]), cast(:dispositions as text[]),
+        cast(:reasons as text[]), cast(:ship_bys as timestamptz[]), cast(:lines as text[]), cast(:seqs as bigint[]),
+        cast(:facts as text[])
+    ) as new (order_id, imported_seq, disposition, disposition_reason, ship_by, lines, seq, fact)
+    where orders.order_id = new.order_id
+""")
+
+_SETTLED = (
+    text("delete from undecided where order_id = any(cast(:ids as text[]))"),
+    text("delete from waits where order_id = any(cast(:ids as text[]))"),
+)
+
+_LEAVE_UNDECIDED = text("""
+    insert into undecided (order_id, connection_id, ship_by)
+    select order_id, connection_id, ship_by
+    from unnest(cast(:ids as text[]), cast(:names as text[]), cast(:ship_bys as timestamptz[]))
+        as new (order_id, connection_id, ship_by)
+    on conflict (order_id) do update set ship_by = excluded.ship_by
+""")
+
+_WAIT = text("""
+    insert into waits (order_id, connection_id, sku)
+    select order_id, connection_id, sku
+    from unnest(cast(:ids as text[]), cast(:names as text[]), cast(:skus as text[]))
+        as new (order_id, connection_id, sku)
+    on conflict do nothing
+""")
+
+_UNDECIDED = text("""
+    select order_id from undecided where connection_id = :id order by ship_by nulls last, order_id limit :limit
+""")
+
+_RECALL = text("""
+    insert into undecided (order_id, connection_id, ship_by)
+    select order_id, connection_id, ship_by from orders
+    where order_id in (
+        select order_id from waits
+        where connection_id = :id and (cast(:skus as text[]) is null or sku = any(cast(:skus as text[])))
+    )
+    on conflict do nothing
+""")
+
+# The connections stay as they are until this transaction ends, so that none is blocked past a command taken here.
+_STATES = text("""
+    select connection_id, state, message, missing from connections
+    where connection_id = any(cast(:ids as text[])) order by connection_id for share
+""")
+
+_KEEP_COMMANDS = text("""
+    insert into commands (command_id, order_id, connection_id, mode, at)
+    select command_id, order_id, connection_id, mode, at
+    from unnest(cast(:command_ids as text[]), cast(:order_ids as text[]), cast(:names as text[]),
+                cast(:modes as text[]), cast(:times as timestamptz[]))
+        as new (command_id, order_id, connection_id, mode, at)
+    on conflict do nothing
+""")
+
+
+class _Record(NamedTuple):
+    order: Order
+    seq: int
+    fact: str | None
+    waits_for: Collection[str]
+    decided: bool
+
+
+class MatcherUnit(CatalogueUnit):
+    """A transaction of the matcher."""
+
+    def __init__(self, connection: AsyncConnection, service: Service, now: datetime, vault: Vault) -> None:
+        super().__init__(connection, service, now, vault)
+        self._records: dict[str, _Record] = {}
+        self._made: set[str] = set()
+        """Orders that this transaction made: they have not waited for anything yet."""
+
+    # --- connections
+
+    async def keep_connections(self, events: Sequence[ConnectionChanged]) -> None:
+        await take_connections(events, self)
+
+    async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
+        return await settings_of(self, connection_id)
+
+    async def why_blocked(self, connection_ids: Collection[str]) -> Mapping[str, Blocked]:
+        found = await self.connection.execute(_STATES, {"ids": list(connection_ids)})
+        return {
+            row["connection_id"]: Blocked(row["state"], row["message"] or row["state"], missing=_words(row["missing"]))
+            for row in found.mappings()
+            if row["state"] != "ok"
+        }
+
+    # --- orders
+
+    async def take_imports(self, events: Iterable[Import]) -> list[Order]:
+        newest: dict[str, Import] = {}
+        for event in events:
+            known = newest.get(event.order_id)
+            if known is None or known.seq < event.seq:
+                newest[event.order_id] = event
+        ids = list(newest)
+        found = await self.connection.execute(_TAKE, {"ids": ids, "names": [connection_of(one) for one in ids]})
+        rows = found.all()
+        self._made |= {order_id for order_id, _, _, made in rows if made}
+        return [
+            _imported(newest[order_id], seq)
+            for order_id, imported_seq, seq, _ in rows
+            if imported_seq < newest[order_id].seq
+        ]
+
+    async def lock_orders(self, order_ids: Collection[str]) -> dict[str, Order]:
+        found = await self.connection.execute(_LOCK, {"ids": list(order_ids)})
+        return {
+            row["order_id"]: Order(**{**row, "lines": _LINES.validate_json(row["lines"])}) for row in found.mappings()
+        }
+
+    async def undecided(self, connection_id: str, limit: int) -> list[str]:
+        found = await self.connection.execute(_UNDECIDED, {"id": connection_id, "limit": limit})
+        return list(found.scalars())
+
+    async def dismiss_undecided(self, connection_id: str, limit: int) -> list[str]:
+        order_ids = await self.undecided(connection_id, limit)
+        await self.connection.execute(_SETTLED[0], {"ids": order_ids})
+        return order_ids
+
+    async def recall(self, connection_id: str, skus: Collection[str] | None = None) -> int:
+        if skus is not None and not skus:
+            return 0
+        recalled = await self.connection.execute(
+            _RECALL, {"id": connection_id, "skus": None if skus is None else list(skus)}
+        )
+        return recalled.rowcount
+
+    def record(
+        self, order: Order, facts: Sequence[MatchFact] = (), *, waits_for: Collection[str] = (), decided: bool = True
+    ) -> None:
+        seq, payload = order.seq, None
+        for fact in facts:
+            payload = self.publish_fact(MATCHED if isinstance(fact, OrderMatched) else UNMATCHED, fact)
+            seq = fact.seq
+        stored = payload.decode() if payload else None
+        self._records[order.order_id] = _Record(order, seq, stored, waits_for, decided)
+
+    async def flush(self) -> None:
+        if self._records:
+            records, self._records = list(self._records.values()), {}
+            await self._write(records)
+        await super().flush()
+
+    async def _write(self, records: Sequence[_Record]) -> None:
+        orders = [record.order for record in records]
+        ids = [order.order_id for order in orders]
+        await self.connection.execute(
+            _WRITE,
+            {
+                "ids": ids,
+                "imported_seqs": [order.imported_seq for order in orders],
+                "dispositions": [order.disposition for order in orders],
+                "reasons": [order.disposition_reason for order in orders],
+                "ship_bys": [order.ship_by for order in orders],
+                "lines": [_LINES.dump_json(order.lines).decode() for order in orders],
+                "seqs": [record.seq for record in records],
+                "facts": [record.fact for record in records],
+            },
+        )
+        if known := [order_id for order_id in ids if order_id not in self._made]:
+            for statement in _SETTLED:
+                await self.connection.execute(statement, {"ids": known})
+        waiting = [record for record in records if record.waits_for]
+        if waiting:
+            each = [(record.order, sku) for record in waiting for sku in record.waits_for]
+            await self.connection.execute(
+                _WAIT,
+                {
+                    "ids": [order.order_id for order, _ in each],
+                    "names": [order.connection_id for order, _ in each],
+                    "skus": [sku for _, sku in each],
+                },
+            )
+        undecided = [record.order for record in records if not record.decided]
+        if undecided:
+            await self.connection.execute(
+                _LEAVE_UNDECIDED,
+                {
+                    "ids": [order.order_id for order in undecided],
+                    "names": [order.connection_id for order in undecided],
+                    "ship_bys": [order.ship_by for order in undecided],
+                },
+            )
+
+    # --- commands
+
+    async def open_commands(self, order_ids: Collection[str]) -> Mapping[str, Sequence[OpenCommand]]:
+        found = await self.connection.execute(
+            text("""
+                select command_id, order_id, mode from commands
+                where order_id = any(cast(:ids as text[])) order by at, command_id
+            """),
+            {"ids": list(order_ids)},
+        )
+        commands: dict[str, list[OpenCommand]] = defaultdict(list)
+        for row in found:
+            commands[row.order_id].append(OpenCommand(*row))
+        return commands
+
+    async def connections_commands(self, connection_id: str) -> Sequence[OpenCommand]:
+        found = await self.connection.execute(
+            text("select command_id, order_id, mode from commands where connection_id = :id order by at, command_id"),
+            {"id": connection_id},
+        )
+        return [OpenCommand(*row) for row in found]
+
+    async def keep_commands(self, commands: Sequence[Command]) -> None:
+        if commands:
+            await self.connection.execute(
+                _KEEP_COMMANDS,
+                {
+                    "command_ids": [command.command_id for command in commands],
+                    "order_ids": [command.order_id for command in commands],
+                    "names": [command.connection_id for command in commands],
+                    "modes": [command.mode for command in commands],
+                    "times": [command.at for command in commands],
+                },
+            )
+
+    async def answered(self, commands: Iterable[OpenCommand]) -> None:
+        await self.connection.execute(
+            text("delete from commands where command_id = any(cast(:ids as text[]))"),
+            {"ids": [command.command_id for command in commands]},
+        )
+
+    async def reject(self, commands: Iterable[OpenCommand], reason: Reason) -> None:
+        commands = list(commands)
+        if not commands:
+            return
+        await self.answered(commands)
+        for command in commands:
+            self.end_command(
+                CommandEnded(
+                    command_id=command.command_id,
+                    order_id=command.order_id if ":" in command.order_id else None,
+                    connection_id=connection_of(command.order_id),
+                    service=self.service,
+                    state="rejected",
+                    reason=reason,
+                    at=self.now,
+                )
+            )
+
+    async def parked(self, order_ids: Collection[str]) -> set[str]:
+        return await open_parcels(self, order_ids)
+
+    async def work_parked(self, row: DueRow) -> None:
+        """Commands that the parked work would have answered end with it."""
+        for commands in (await self.open_commands([row.key])).values():
+            await self.reject(commands, reasons.MESSAGE_PARKED)
+
+    # --- republishing
+
+    async def republish_after(self, after: str, limit: int) -> list[MatchFact]:
+        """Publish newest facts again, as the same events, from the order after the given one on; returns them."""
+        found = await self.connection.execute(
+            text("""
+                select fact from orders where fact is not null and order_id > :after order by order_id limit :limit
+            """),
+            {"after": after, "limit": limit},
+        )
+        facts = [fact_of(fact) for fact in found.scalars()]
+        for fact in facts:
+            self.publish_fact(MATCHED if isinstance(fact, OrderMatched) else UNMATCHED, fact)
+        return facts
+
+
+def _imported(event: Import, seq: int) -> Order:
+    return Order(
+        order_id=event.order_id,
+        connection_id=connection_of(event.order_id),
+        imported_seq=event.seq,
+        disposition=event.disposition.kind,
+        disposition_reason=event.disposition.reason,
+        ship_by=event.ship_by,
+        lines=tuple(line for line in event.lines if line.quantity > 0),
+        seq=seq,
+    )
+
+
+def _words(missing: Any) -> tuple[str, ...]:
+    return tuple(json.loads(missing) if isinstance(missing, str) else missing)

@@ -1,0 +1,120 @@
+"""Wiring: what the matcher consists of, how it is opened, and the only place that reads the time."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from orderbridge.budget import Budget
+from orderbridge.events import Command, ConnectionChanged
+from orderbridge.http import Http, open_http
+from orderbridge.outbox import Relay
+from orderbridge.postgres import SessionLocks, open_engine
+from orderbridge.process import open_service, run_loops
+from orderbridge.shopify import Shopify
+from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store
+from orderbridge.step.connections import SET_ASIDE
+from orderbridge.step.replay import REPLAY, Replayer
+from orderbridge.topics import (
+    COMMANDS,
+    COMMANDS_ENDED,
+    CONNECTIONS,
+    CONNECTIONS_STATUS,
+    IMPORTED,
+    MATCHED,
+    PARKED,
+    UNMATCHED,
+)
+from orderbridge.vault import MasterKeys, Vault
+from orderbridge.web import health_app, listen, serve_http
+
+from .adapters.shop import Points, Shops
+from .adapters.store import MatcherUnit
+from .domain.order import Import
+from .migrations import MIGRATIONS
+from .ports import CATALOGUE, DECIDE, LOOK_UP
+from .settings import Settings
+from .steps.arriving import take_commands, take_connections, take_imports
+from .steps.looking import Looking
+from .steps.reading import Reading
+from .steps.watch import ConnectionWatch
+
+READS = (CONNECTIONS, IMPORTED, COMMANDS)
+WRITES = (MATCHED, UNMATCHED, COMMANDS_ENDED, CONNECTIONS_STATUS, PARKED)
+REPUBLISH_PAGE = 1000
+
+
+@dataclass(frozen=True)
+class Matcher:
+    """The matcher over an open database and a way to Shopify; its loops are the caller's to run."""
+
+    store: Store[MatcherUnit]
+    runtime: Runtime[MatcherUnit]
+    workers: DueWorkers
+
+
+def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: Settings) -> Matcher:
+    store = Store(engine, "matcher", vault, partial(datetime.now, UTC), MatcherUnit)
+    shops = Shops(Shopify(http, Points(Budget(engine)), base_url=settings.orderbridge_shopify_url), engine, vault)
+    runtime = Runtime(
+        store,
+        [
+            Handler(CONNECTIONS, ConnectionChanged, take_connections),
+            Handler(IMPORTED, Import, take_imports),
+            Handler(COMMANDS, Command, take_commands),
+        ],
+    )
+    reading = Reading(store, shops)
+    workers = DueWorkers(
+        store,
+        locks,
+        Connections(store, shops.try_vendor, ConnectionWatch()),
+        {
+            CATALOGUE: reading.read,
+            DECIDE: reading.decide,
+            LOOK_UP: Looking(store, shops).look_up,
+            SET_ASIDE: runtime.take_set_aside,
+            REPLAY: Replayer(store, runtime).replay,
+        },
+    )
+    return Matcher(store, runtime, workers)
+
+
+async def run(settings: Settings, stop: asyncio.Event) -> None:
+    """Serve until ``stop``; what opens here closes here, in reverse order."""
+    async with AsyncExitStack() as stack:
+        opened = await stack.enter_async_context(
+            open_service(settings, "matcher", MIGRATIONS, reads=READS, writes=WRITES)
+        )
+        listener = listen("0.0.0.0", settings.orderbridge_health_port, "ORDERBRIDGE_HEALTH_PORT")  # noqa: S104
+        http = await stack.enter_async_context(open_http())
+        matcher = wire(opened.engine, opened.vault, opened.locks, http, settings)
+        health = Health(matcher.store, matcher.runtime, opened.consumer)
+        await run_loops(
+            stop,
+            {
+                "consume": matcher.runtime.run(opened.consumer, stop),
+                "relay": Relay(matcher.store, opened.producer).run(stop),
+                "work": matcher.workers.run(stop),
+                "locks": opened.locks.watch(stop),
+                "health": serve_http(health_app(health.live, health.ready, health.measure), listener, stop),
+            },
+        )
+
+
+async def republish(settings: Settings) -> int:
+    """Put every order's newest fact into the outbox again, as the same event; returns how many."""
+    vault = Vault(MasterKeys.parse(settings.orderbridge_master_key.get_secret_value()))
+    async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
+        store = Store(engine, "matcher", vault, partial(datetime.now, UTC), MatcherUnit)
+        count, after = 0, ""
+        while True:
+            async with store.transaction() as unit:
+                facts = await unit.republish_after(after, REPUBLISH_PAGE)
+            if not facts:
+                return count
+            count, after = count + len(facts), facts[-1].order_id

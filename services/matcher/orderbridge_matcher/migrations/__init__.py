@@ -1,0 +1,5 @@
+"""The matcher's schema."""
+
+from orderbridge.postgres import Migrations
+
+MIGRATIONS = Migrations("matcher", "orderbridge_matcher.migrations")

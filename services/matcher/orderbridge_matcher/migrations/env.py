@@ -1,0 +1,3 @@
+from orderbridge.postgres import run_migrations
+
+run_migrations()
