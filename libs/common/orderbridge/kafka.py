@@ -339,12 +339,15 @@ class Consumer:
         """Say that these records are done. Losing it only costs a redelivery."""
         if not records:
             return
-        offsets: dict[Any, int] = defaultdict(int)
+        following: dict[tuple[str, int], int] = defaultdict(int)
         for record in records:
-            partition = TopicPartition(self._prefix + record.topic, record.partition)
-            offsets[partition] = max(offsets[partition], record.offset + 1)
+            partition = record.topic, record.partition
+            following[partition] = max(following[partition], record.offset + 1)
+        offsets = {
+            TopicPartition(self._prefix + topic, number): offset for (topic, number), offset in following.items()
+        }
         try:
-            await self._client.commit(dict(offsets))
+            await self._client.commit(offsets)
         except (CommitFailedError, IllegalStateError):
             # The group moved on: whoever has the partition now will meet these events in the inbox.
             return

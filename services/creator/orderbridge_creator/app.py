@@ -15,7 +15,7 @@ from orderbridge.http import Http, open_http
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
 from orderbridge.process import open_service, run_loops
-from orderbridge.shopify import Shopify
+from orderbridge.shopify import Shopify, ShopKeys
 from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, republish_facts, take_connections
 from orderbridge.step.connections import SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
@@ -35,7 +35,7 @@ from orderbridge.topics import (
 from orderbridge.vault import MasterKeys, Vault
 from orderbridge.web import health_app, listen, serve_http
 
-from .adapters.shop import Points, Shops
+from .adapters.shop import Shops
 from .adapters.store import CreatorUnit, published
 from .migrations import MIGRATIONS
 from .ports import CREATE
@@ -60,8 +60,8 @@ class Creator:
 
 def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: Settings) -> Creator:
     store = Store(engine, "creator", vault, partial(datetime.now, UTC), CreatorUnit)
-    client = Shopify(http, Points(Budget(engine)), base_url=settings.orderbridge_shopify_url)
-    shops = Shops(client, engine, vault, settings.orderbridge_shopify_deadline_s)
+    client = Shopify(http, Budget(engine), base_url=settings.orderbridge_shopify_url)
+    shops = Shops(client, ShopKeys(client, store.secret), settings.orderbridge_shopify_deadline_s)
     connections = Connections(store, shops.try_vendor, ConnectionWatch())
     runtime = Runtime(
         store,

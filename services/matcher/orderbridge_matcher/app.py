@@ -15,8 +15,8 @@ from orderbridge.http import Http, open_http
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
 from orderbridge.process import open_service, run_loops
-from orderbridge.shopify import Shopify
-from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store
+from orderbridge.shopify import Shopify, ShopKeys
+from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, republish_facts
 from orderbridge.step.connections import SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
 from orderbridge.topics import (
@@ -32,8 +32,8 @@ from orderbridge.topics import (
 from orderbridge.vault import MasterKeys, Vault
 from orderbridge.web import health_app, listen, serve_http
 
-from .adapters.shop import Points, Shops
-from .adapters.store import MatcherUnit
+from .adapters.shop import Shops
+from .adapters.store import MatcherUnit, published
 from .domain.order import Import
 from .migrations import MIGRATIONS
 from .ports import CATALOGUE, DECIDE, LOOK_UP
@@ -45,7 +45,6 @@ from .steps.watch import ConnectionWatch
 
 READS = (CONNECTIONS, IMPORTED, COMMANDS)
 WRITES = (MATCHED, UNMATCHED, COMMANDS_ENDED, CONNECTIONS_STATUS, PARKED)
-REPUBLISH_PAGE = 1000
 
 
 @dataclass(frozen=True)
@@ -59,7 +58,8 @@ class Matcher:
 
 def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: Settings) -> Matcher:
     store = Store(engine, "matcher", vault, partial(datetime.now, UTC), MatcherUnit)
-    shops = Shops(Shopify(http, Points(Budget(engine)), base_url=settings.orderbridge_shopify_url), engine, vault)
+    client = Shopify(http, Budget(engine), base_url=settings.orderbridge_shopify_url)
+    shops = Shops(client, ShopKeys(client, store.secret))
     runtime = Runtime(
         store,
         [
@@ -107,14 +107,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
 
 
 async def republish(settings: Settings) -> int:
-    """Put every order's newest fact into the outbox again, as the same event; returns how many."""
+    """Publish every order's newest fact again, as the same event, with the next run; returns how many."""
     vault = Vault(MasterKeys.parse(settings.orderbridge_master_key.get_secret_value()))
     async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
         store = Store(engine, "matcher", vault, partial(datetime.now, UTC), MatcherUnit)
-        count, after = 0, ""
-        while True:
-            async with store.transaction() as unit:
-                facts = await unit.republish_after(after, REPUBLISH_PAGE)
-            if not facts:
-                return count
-            count, after = count + len(facts), facts[-1].order_id
+        return await republish_facts(store, published)

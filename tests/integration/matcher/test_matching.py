@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from orderbridge.step import republish_facts
 from orderbridge.topics import MATCHED, PARKED, UNMATCHED
+from orderbridge_matcher.adapters.store import published as kept_match
 from tests.integration.matcher.world import World, connection_changed, numbered, ordered
 from tests.support.shopify_standin import MUG, MUG_SKU, TEE, TEE_SKU
 from tests.support.step import published, rows, until
@@ -171,8 +173,7 @@ async def test_republishing_gives_the_newest_facts_again_as_the_same_events(worl
     )
     await world.execute("delete from outbox")
 
-    async with world.matcher.store.transaction() as unit:
-        assert len(await unit.republish_after("", 10)) == 2
+    assert await republish_facts(world.matcher.store, kept_match) == 2
 
     again = await rows(world.matcher.store, "select ce_id, payload from outbox order by key")
     assert again == newest

@@ -31,7 +31,7 @@ class Ledger:
     given_back: list[float] = field(default_factory=list)
     broken: bool = False
 
-    async def take(self, name: str, cost: float, *, reserve: float = 0.0) -> float:
+    async def take(self, name: str, cost: float, *, reserve: float, rate: float, burst: float) -> float:
         if self.waits:
             return self.waits.pop(0)
         self.taken.append((name, cost, reserve))

@@ -42,6 +42,7 @@ _TEACH = text("""
         select cast(:rate as float8), new.burst,
                least(new.burst, cast(:tokens as float8),
                      known.tokens + cast(:given_back as float8)
+                     + case when cast(:tokens as float8) is null then 0 else greatest(0, new.burst - known.burst) end
                      + known.rate * greatest(0, extract(epoch from at - known.updated_at)::float8)),
                at
         from (select clock_timestamp() as at, coalesce(cast(:burst as float8), known.burst) as burst) as new
@@ -101,6 +102,7 @@ class Budget:
     ) -> None:
         """Keep what the vendor announced; ``tokens`` can only lower what is left, once ``given_back`` was added.
 
+        With ``tokens`` a larger burst than was known is there at once: the bucket held more than we dared to assume.
         The vendor does not know yet of calls that are on their way, for which we have taken already. ``given_back`` is
         what was taken for a call beyond what it turned out to cost.
         """

@@ -5,6 +5,7 @@
 
 from .catalogue import CatalogueReader, Page, Variant
 from .client import DEFAULT_BASE_URL, Budget, OutOfPoints
+from .keys import ShopKeys
 from .orders import (
     CreateOutcome,
     FoundOrder,
@@ -37,6 +38,7 @@ __all__ = [
     "Page",
     "Problem",
     "Shop",
+    "ShopKeys",
     "Shopify",
     "Stock",
     "StockLevel",

@@ -36,10 +36,16 @@ class OutOfPoints(Throttled):
     """Our own budget has no points left for now: nothing was sent."""
 
 
+FIRST_RATE = 100.0
+"""Points a second of a shop that has told nothing yet: those of the smallest plan (rate limits, 2026-10)."""
+FIRST_BURST = 1000.0
+"""The most that a single query may request; the bucket's true size comes with the first answer."""
+
+
 class Budget(Protocol):
     """The points of one app on one shop, shared by all services and replicas."""
 
-    async def take(self, name: str, cost: float, *, reserve: float = 0.0) -> float:
+    async def take(self, name: str, cost: float, *, reserve: float, rate: float, burst: float) -> float:
         """0.0 when granted, else the seconds until it could be; ``reserve`` is the part of all that must remain."""
         ...
 
@@ -104,7 +110,9 @@ class Client:
         return data_of(shop.domain, response, body, kind)
 
     async def _take(self, shop: Shop, cost: float, reserve: float, patience_s: float) -> None:
-        while wait_s := await self._budget.take(budget_name(shop), cost, reserve=reserve):
+        while wait_s := await self._budget.take(
+            budget_name(shop), cost, reserve=reserve, rate=FIRST_RATE, burst=FIRST_BURST
+        ):
             patience_s -= wait_s
             if patience_s < 0:
                 raise OutOfPoints(f"the query points of {shop.domain} are used up", retry_after_s=wait_s)

@@ -6,6 +6,7 @@ import json
 import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
 
 from pydantic import ValidationError
@@ -82,7 +83,11 @@ async def park(unit: Unit, parcel: Parcel) -> str:
 
 
 def _announce(
-    unit: Unit, parked_id: str, state: Literal["parked", "replayed", "superseded"], row: Mapping[str, Any]
+    unit: Unit,
+    parked_id: str,
+    state: Literal["parked", "replayed", "superseded"],
+    row: Mapping[str, Any],
+    at: datetime | None = None,
 ) -> None:
     event = MessageParked(
         parked_id=parked_id,
@@ -96,9 +101,18 @@ def _announce(
         message_source=row["message_source"],
         message_seq=row["message_seq"],
         reason=row["reason"],
-        at=unit.now,
+        at=at or unit.now,
     )
     unit.publish(PARKED, event.order_id or parked_id, f"{parked_id}/{state}", event)
+
+
+async def republish_parked(unit: Unit) -> int:
+    """Say again, as the same event, of everything that is parked and open; returns how many."""
+    found = await unit.connection.execute(text("select * from parked where state = 'parked' order by at, parked_id"))
+    rows = found.mappings().all()
+    for row in rows:
+        _announce(unit, row["parked_id"], "parked", dict(row), row["at"])
+    return len(rows)
 
 
 async def supersede(unit: Unit, newer: Mapping[str, int | None], source: str) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import text
 
 from ..events import Fact
+from .parking import republish_parked
 from .unit import Store
 
 _PAGE = 1000
@@ -18,11 +19,14 @@ _FACTS = text("""
 
 
 async def republish_facts(store: Store[Any], read: Callable[[str], tuple[str, Fact]]) -> int:
-    """Put the newest fact of every order into the outbox again, as the same event; returns how many.
+    """Put the newest fact of every order, and the word of what is parked, into the outbox again, as the same events.
 
-    The service's ``orders`` keep it in the column ``fact``, as JSON; ``read`` gives its topic and its value.
+    Returns how many.
+
+    The service's ``orders`` keep the fact in the column ``fact``, as JSON; ``read`` gives its topic and its value.
     """
-    count, after = 0, ""
+    async with store.transaction() as unit:
+        count, after = await republish_parked(unit), ""
     while True:
         async with store.transaction() as unit:
             rows = (await unit.connection.execute(_FACTS, {"after": after, "page": _PAGE})).all()

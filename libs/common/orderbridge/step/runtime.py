@@ -68,8 +68,6 @@ class Runtime(Generic[U]):
         try:
             while not stop.is_set():
                 batch, messages = await asyncio.shield(ahead)
-                if stop.is_set():
-                    break
                 ahead = asyncio.create_task(self._receive(consumer))
                 if batch:
                     await self._process(messages)

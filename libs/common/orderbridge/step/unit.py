@@ -254,3 +254,8 @@ class Store(Generic[U]):
             self.outbox_written.set()
         if unit.schedules:
             self.due_written.set()
+
+    async def secret(self, owner: str) -> bytes | None:
+        """What the vault holds of a connection's ``<connection_id>/amazon`` or ``/shopify``."""
+        async with self.engine.begin() as connection:
+            return await self.vault.get(connection, "connections", owner)

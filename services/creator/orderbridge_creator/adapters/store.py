@@ -30,11 +30,13 @@ from orderbridge.step import Unit
 from orderbridge.step.connections import CHECK
 from orderbridge.step.connections import connection_of as settings_of
 from orderbridge.step.parking import open_parcels
+from orderbridge.step.unit import DueRow
 from orderbridge.topics import CREATED, FAILED, PROGRESS
 from orderbridge.vault import Vault
 
 from ..domain.order import CONNECTION_CODES, Asked, Change, Order
-from ..ports import Intent
+from ..domain.phases import held
+from ..ports import CREATE, Intent
 
 _ASKED = TypeAdapter(tuple[Asked, ...])
 
@@ -189,6 +191,12 @@ class CreatorUnit(Unit):
                 "at": reservation.at,
             },
         )
+
+    async def work_parked(self, row: DueRow) -> None:
+        """Commands that the parked work would have answered end with it."""
+        if row.kind == CREATE:
+            order = (await self.lock_orders([row.key]))[row.key]
+            self.record(held(order, self.now))
 
     async def flush(self) -> None:
         if self._changed:

@@ -24,8 +24,10 @@ log = structlog.get_logger(__name__)
 
 
 def create_work(order: Order) -> Work:
-    """Walking the order through its phases, the nearest ship-by date first."""
-    waiting = order.open_commands
+    """Walking the order through its phases, the nearest ship-by date first.
+
+    It names no command: several may wait for it, and they are the order's to end.
+    """
     return Work(
         CREATE,
         order.order_id,
@@ -33,7 +35,6 @@ def create_work(order: Order) -> Work:
         ship_by=order.imported.ship_by if order.imported else None,
         cause_source="matcher",
         cause_seq=order.match_seq,
-        command_id=waiting[-1].command_id if waiting else None,
     )
 
 

@@ -315,18 +315,11 @@ class MatcherUnit(CatalogueUnit):
 
     # --- republishing
 
-    async def republish_after(self, after: str, limit: int) -> list[MatchFact]:
-        """Publish newest facts again, as the same events, from the order after the given one on; returns them."""
-        found = await self.connection.execute(
-            text("""
-                select fact from orders where fact is not null and order_id > :after order by order_id limit :limit
-            """),
-            {"after": after, "limit": limit},
-        )
-        facts = [fact_of(fact) for fact in found.scalars()]
-        for fact in facts:
-            self.publish_fact(MATCHED if isinstance(fact, OrderMatched) else UNMATCHED, fact)
-        return facts
+
+def published(stored: str) -> tuple[str, MatchFact]:
+    """The topic and the value of a match that is kept."""
+    fact = fact_of(stored)
+    return (MATCHED if isinstance(fact, OrderMatched) else UNMATCHED), fact
 
 
 def _imported(event: Import, seq: int) -> Order:
