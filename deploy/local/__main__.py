@@ -7,6 +7,7 @@ import os
 import sys
 
 from .background import down, serve, up
+from .demo import demo
 from .environments import SERVICES
 from .errors import StartError
 from .stopping import stop_on_signals
@@ -23,6 +24,8 @@ def main() -> int:
                 return up(instances)
             if arguments.command == "down":
                 return down()
+            if arguments.command == "demo":
+                return demo()
             serve(instances)
     except StartError as error:
         print(f"orderbridge: {error}", file=sys.stderr)
@@ -49,6 +52,7 @@ def _arguments() -> argparse.Namespace:
                 help=f"instances of the {service} (also {service.upper()}=N)",
             )
     commands.add_parser("down", help="stop what up started")
+    commands.add_parser("demo", help="play the whole road with a story (KEEP=1 leaves it up)")
     return parser.parse_args()
 
 

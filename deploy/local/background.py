@@ -185,7 +185,7 @@ def described(stack: Stack, folder: Path) -> list[str]:
     """Where everything is and how to stop it."""
     where = folder.relative_to(ROOT) if folder.is_relative_to(ROOT) else folder
     return [
-        f"api      {stack.api_url}/docs   Authorization: Bearer {stack.admin_key}",
+        f"api      {stack.api_url}/openapi.json   Authorization: Bearer {stack.admin_key}",
         f"Kafka    {stack.infrastructure.kafka.bootstrap}",
         f"Amazon   {stack.amazon_url} (stand-in)   Shopify {stack.shopify_url} (stand-in)",
         f"logs     {where}/stack.log, {where}/logs/",

@@ -9,18 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from .ports import AMAZON_PORT, HOST, SHOPIFY_PORT
+from .ports import HOST, Ports
 
 SERVICES = ("ingestor", "matcher", "creator", "api")
-API_PORT = 8080
-HEALTH_PORTS = {"ingestor": 9101, "matcher": 9102, "creator": 9103}
 # What an operator may set for all services at once; the runner decides the rest.
 PASSED_ON = ("KAFKA_", "OTEL_", "ORDERBRIDGE_TOPIC_PREFIX", "ORDERBRIDGE_LOG_LEVEL")
-AMAZON = {
-    "ORDERBRIDGE_AMAZON_URL": f"http://{HOST}:{AMAZON_PORT}",
-    "ORDERBRIDGE_LWA_URL": f"http://{HOST}:{AMAZON_PORT}",
-}
-SHOPIFY = {"ORDERBRIDGE_SHOPIFY_URL": f"http://{HOST}:{SHOPIFY_PORT}/{{shop}}"}
 # The stand-ins answer in milliseconds: a call whose outcome is unknown is settled soon.
 SETTLING = {
     "ORDERBRIDGE_SETTLE_S": "10",
@@ -45,7 +38,7 @@ class Environments:
     kafka: str
     admin_url: str | None
     shared_url: str | None
-    api_port: int = API_PORT
+    ports: Ports = field(default_factory=Ports)
     given: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     passwords: Mapping[str, str] = field(
         default_factory=lambda: {service: secrets.token_urlsafe(18) for service in SERVICES}, repr=False
@@ -77,12 +70,17 @@ class Environments:
         }
 
     def _own(self, service: str, instance: int) -> dict[str, str]:
+        port = str(self.ports.of(service)) if instance == 1 else "0"
+        amazon = f"http://{HOST}:{self.ports.amazon}"
+        shopify = {"ORDERBRIDGE_SHOPIFY_URL": f"http://{HOST}:{self.ports.shopify}/{{shop}}"}
         if service == "api":
-            port = self.api_port if instance == 1 else 0
-            return {**SHOPIFY, "ORDERBRIDGE_ADMIN_KEY": self.admin_key, "ORDERBRIDGE_API_PORT": str(port)}
-        port = HEALTH_PORTS[service] if instance == 1 else 0
-        vendor = {"ingestor": AMAZON, "matcher": SHOPIFY, "creator": {**SHOPIFY, **SETTLING}}[service]
-        return {**vendor, "ORDERBRIDGE_HEALTH_PORT": str(port)}
+            return {**shopify, "ORDERBRIDGE_ADMIN_KEY": self.admin_key, "ORDERBRIDGE_API_PORT": port}
+        vendor = {
+            "ingestor": {"ORDERBRIDGE_AMAZON_URL": amazon, "ORDERBRIDGE_LWA_URL": amazon},
+            "matcher": shopify,
+            "creator": {**shopify, **SETTLING},
+        }[service]
+        return {**vendor, "ORDERBRIDGE_HEALTH_PORT": port}
 
     def _database_url(self, service: str) -> str:
         if self.admin_url is None:

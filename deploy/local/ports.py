@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+from dataclasses import dataclass
 
 import psutil
 
@@ -11,8 +12,28 @@ from .errors import StartError
 HOST = "127.0.0.1"
 KAFKA_PORT = 19092
 POSTGRES_PORT = 15432
-AMAZON_PORT = 9401
-SHOPIFY_PORT = 9402
+
+
+@dataclass(frozen=True)
+class Ports:
+    """Where the processes of a stack listen; the fixed ones of the contract where nothing is said."""
+
+    api: int = 8080
+    ingestor: int = 9101
+    matcher: int = 9102
+    creator: int = 9103
+    amazon: int = 9401
+    shopify: int = 9402
+
+    def of(self, name: str) -> int:
+        """Of the process with this name."""
+        port: int = getattr(self, name)
+        return port
+
+
+def free_ports() -> Ports:
+    """Six that nobody listens on now: a stack beside another."""
+    return Ports(*(free_port() for _ in range(6)))
 
 
 def free_port() -> int:

@@ -10,24 +10,29 @@ from dataclasses import dataclass, field
 from typing import TextIO
 
 from .databases import create_database
-from .environments import API_PORT, HEALTH_PORTS, SERVICES, Environments, new_admin_key, new_master_key
+from .environments import SERVICES, Environments, new_admin_key, new_master_key
 from .errors import StartError
 from .infrastructure import Infrastructure
-from .ports import AMAZON_PORT, HOST, SHOPIFY_PORT, require_free
+from .ports import HOST, Ports, require_free
 from .process_log import ProcessLog
 from .run import Run
 from .supervisor import Process, Supervisor
 
 DATABASE = "orderbridge"
-STANDINS = {"amazon": AMAZON_PORT, "shopify": SHOPIFY_PORT}
+STANDINS = ("amazon", "shopify")
+WORKERS = ("ingestor", "matcher", "creator")
 
 
 @dataclass(frozen=True)
 class Options:
-    """How many instances of a service, one where nothing is said; where the prefixed log lines go, None for nowhere."""
+    """How many instances of a service, one where nothing is said; where the prefixed log lines go, None for nowhere.
+
+    Without ``ports`` the processes listen on the fixed ones.
+    """
 
     instances: Mapping[str, int] = field(default_factory=dict)
     log_stream: TextIO | None = None
+    ports: Ports | None = None
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,22 @@ class Stack:
     infrastructure: Infrastructure
     environments: Environments
     supervisor: Supervisor
-    amazon_url: str = f"http://{HOST}:{AMAZON_PORT}"
-    shopify_url: str = f"http://{HOST}:{SHOPIFY_PORT}"
 
     @property
     def api_url(self) -> str:
-        return f"http://{HOST}:{self.environments.api_port}"
+        return self.url_of("api")
+
+    @property
+    def amazon_url(self) -> str:
+        return self.url_of("amazon")
+
+    @property
+    def shopify_url(self) -> str:
+        return self.url_of("shopify")
+
+    def url_of(self, name: str) -> str:
+        """Where the process listens: of a service its first instance."""
+        return f"http://{HOST}:{self.environments.ports.of(name)}"
 
     @property
     def admin_key(self) -> str:
@@ -67,7 +82,7 @@ class Stack:
 
 def api_port() -> int:
     """The operator's `ORDERBRIDGE_API_PORT`, else the usual one. Raises ``StartError``."""
-    given = os.environ.get("ORDERBRIDGE_API_PORT") or str(API_PORT)
+    given = os.environ.get("ORDERBRIDGE_API_PORT") or str(Ports().api)
     if not given.isdecimal() or not 0 < int(given) < 65536:
         raise StartError(f"ORDERBRIDGE_API_PORT is {given!r}", "set it to a port, or leave it out")
     return int(given)
@@ -76,10 +91,10 @@ def api_port() -> int:
 def require_free_ports() -> None:
     """Looked at before anything starts. Raises ``StartError`` naming the first port that is taken."""
     require_free(api_port(), "api", ", or set another in ORDERBRIDGE_API_PORT")
-    for service, port in HEALTH_PORTS.items():
-        require_free(port, f"ORDERBRIDGE_HEALTH_PORT of the {service}")
-    for standin, port in STANDINS.items():
-        require_free(port, f"{standin} stand-in")
+    for service in WORKERS:
+        require_free(Ports().of(service), f"ORDERBRIDGE_HEALTH_PORT of the {service}")
+    for standin in STANDINS:
+        require_free(Ports().of(standin), f"{standin} stand-in")
 
 
 @contextlib.asynccontextmanager
@@ -90,7 +105,7 @@ async def open_stack(
 
     ``say`` takes one line of progress for the operator. Raises ``StartError``.
     """
-    environments = await _environments(infrastructure)
+    environments = await _environments(infrastructure, options.ports or Ports(api=api_port()))
     log = ProcessLog(run.subfolder("logs"), options.log_stream)
     supervisor = Supervisor(guard=run.guard, log=log, folder=run.folder, say=say)
     try:
@@ -100,7 +115,7 @@ async def open_stack(
         await supervisor.stop()
 
 
-async def _environments(infrastructure: Infrastructure) -> Environments:
+async def _environments(infrastructure: Infrastructure, ports: Ports) -> Environments:
     postgres = infrastructure.postgres
     admin_url = os.environ.get("DATABASE_ADMIN_URL") or None
     if postgres.is_ours:
@@ -109,7 +124,7 @@ async def _environments(infrastructure: Infrastructure) -> Environments:
         kafka=infrastructure.kafka.bootstrap,
         admin_url=admin_url,
         shared_url=None if admin_url else postgres.url,
-        api_port=api_port(),
+        ports=ports,
         # With a database that outlives the run, its vault has to be opened by the same key again.
         master_key=os.environ.get("ORDERBRIDGE_MASTER_KEY") or new_master_key(),
         admin_key=os.environ.get("ORDERBRIDGE_ADMIN_KEY") or new_admin_key(),
@@ -134,7 +149,7 @@ async def _start(
 
 
 def _standin(name: str, environments: Environments) -> Process:
-    port = STANDINS[name]
+    port = environments.ports.of(name)
     argv = (sys.executable, "-m", "orderbridge_standins", name, "--port", str(port))
     return Process(name, argv, environments.plain(), f"http://{HOST}:{port}/_control/health")
 
@@ -142,7 +157,7 @@ def _standin(name: str, environments: Environments) -> Process:
 def _services(service: str, environments: Environments, options: Options) -> list[Process]:
     """The first instance has the service's port, the others a free one that only they know."""
     argv = (sys.executable, "-m", f"orderbridge_{service}", "run")
-    port = environments.api_port if service == "api" else HEALTH_PORTS[service]
+    port = environments.ports.of(service)
     first = Process(service, argv, environments.service(service), f"http://{HOST}:{port}/readyz")
     more = (
         Process(f"{service}-{number}", argv, environments.service(service, instance=number))

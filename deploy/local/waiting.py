@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-READY_WITHIN_S = 30.0
+READY_WITHIN_S = 60.0
 PAUSE_S = 0.05
 
 

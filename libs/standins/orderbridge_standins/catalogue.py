@@ -96,9 +96,7 @@ _KINDS: Final = (
         (4490, 9990),
     ),
     _Kind("CB", "Chopping Board", "Beech & Oak", (), (1990, 4990)),
-    _Kind(
-        "NB", "Dotted Notebook", "Papermill", (("Format", ("A5", "A6")),), (590, 1490)
-    ),
+    _Kind("NB", "Dotted Notebook", "Papermill", (("Format", ("A5", "A6")),), (590, 1490)),
     _Kind("KT", "Kettle", "Lumenhaus", (), (2990, 5990)),
 )
 _STYLES: Final = (
@@ -164,24 +162,15 @@ def _product(seed: int, number: int, kind: _Kind, style: str, most: int) -> Seed
     cents = low + dice.randrange((high - low) // 100 + 1) * 100
     prefix = f"{kind.prefix}-{style[:3].upper()}{number + 100}"
     variants = []
-    for place, values in enumerate(
-        itertools.islice(itertools.product(*(v for _, v in kind.options)), most)
-    ):
+    for place, values in enumerate(itertools.islice(itertools.product(*(v for _, v in kind.options)), most)):
         names = tuple(name for name, _ in kind.options)
         variants.append(
             SeedVariant(
-                variant_id=44_000_000_000_000
-                + seed * 10_000_000
-                + number * 100
-                + place,
-                inventory_item_id=46_000_000_000_000
-                + seed * 10_000_000
-                + number * 100
-                + place,
+                variant_id=44_000_000_000_000 + seed * 10_000_000 + number * 100 + place,
+                inventory_item_id=46_000_000_000_000 + seed * 10_000_000 + number * 100 + place,
                 sku="-".join((prefix, *(_abbreviated(value) for value in values))),
                 title=" / ".join(values) or "Default Title",
-                options=tuple(zip(names, values, strict=True))
-                or (("Title", "Default Title"),),
+                options=tuple(zip(names, values, strict=True)) or (("Title", "Default Title"),),
                 price=f"{cents / 100:.2f}",
                 available=500 + dice.randrange(500),
             )

@@ -16,6 +16,7 @@ from deploy.local import background, stack
 from deploy.local.environments import SERVICES, Environments, with_role
 from deploy.local.errors import StartError
 from deploy.local.guard import Guard
+from deploy.local.ports import Ports
 from deploy.local.stopping import stop_on_signals
 
 ROOT = Path(__file__).parents[3]
@@ -75,6 +76,20 @@ def test_each_service_has_a_role_of_its_own() -> None:
     assert len(urls) == len(SERVICES)
     assert all(f"orderbridge_{service}:" in known.service(service)["DATABASE_URL"] for service in SERVICES)
     assert all(url.endswith("@127.0.0.1:15432/orderbridge") for url in urls)
+
+
+def test_a_stack_on_other_ports_tells_each_process_of_them() -> None:
+    ports = Ports(api=1, ingestor=2, matcher=3, creator=4, amazon=5, shopify=6)
+    known = Environments(kafka="127.0.0.1:19092", admin_url=ADMIN, shared_url=None, ports=ports, given={})
+    assert known.service("api")["ORDERBRIDGE_API_PORT"] == "1"
+    assert [known.service(one)["ORDERBRIDGE_HEALTH_PORT"] for one in ("ingestor", "matcher", "creator")] == [
+        "2",
+        "3",
+        "4",
+    ]
+    assert known.service("ingestor")["ORDERBRIDGE_AMAZON_URL"] == "http://127.0.0.1:5"
+    assert known.service("creator")["ORDERBRIDGE_SHOPIFY_URL"] == "http://127.0.0.1:6/{shop}"
+    assert known.service("matcher", instance=2)["ORDERBRIDGE_HEALTH_PORT"] == "0"
 
 
 def test_with_one_given_address_all_services_share_it() -> None:
