@@ -62,7 +62,7 @@ $(READY): .venv/.locked $(MEMBERS:%=%/pyproject.toml)
 	@touch $@
 
 test: setup ## every test, on real PostgreSQL and real Kafka (ARGS= goes to pytest)
-	@$(BIN)/python -m pytest tests/unit tests/contract tests/integration tests/e2e --durations=10 $(ARGS)
+	@$(BIN)/python -m pytest tests/e2e tests/integration tests/contract tests/unit -n 2 --dist loadgroup --durations=10 $(ARGS)
 
 check: setup lint types walls hygiene drift isolated ## lint, types, import rules, dependencies, contracts, lone services
 	@echo "check: all green"
