@@ -140,8 +140,16 @@ class NativeKafka:
             self._child = None
 
     def _format(self) -> None:
+        # Joined to its option: an id may begin with a dash.
         cluster = base64.urlsafe_b64encode(uuid.uuid4().bytes).decode().rstrip("=")
-        command = [*self._command, "kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(self._properties)]
+        command = [
+            *self._command,
+            "kafka.tools.StorageTool",
+            "format",
+            f"--cluster-id={cluster}",
+            "-c",
+            str(self._properties),
+        ]
         done = subprocess.run(
             command, cwd=self._folder, env=plain_environment(), capture_output=True, text=True, check=False
         )

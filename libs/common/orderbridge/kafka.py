@@ -101,6 +101,8 @@ def _connection(settings: KafkaSettings) -> dict[str, Any]:
         "bootstrap_servers": settings.kafka_bootstrap_servers,
         "security_protocol": settings.kafka_security_protocol,
         "request_timeout_ms": 15_000,
+        # Its default of 100 ms makes each client say dozens of times a second that a broker is away.
+        "retry_backoff_ms": 500,
     }
     if "SSL" in settings.kafka_security_protocol:
         try:
