@@ -192,7 +192,7 @@ def test_the_lock_holds_what_the_members_ask_for() -> None:
 
 
 _REGISTRIES = re.compile(
-    r"pypi\.org|pythonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|repo1?\.maven\.(apache\.)?org|"
+    r"pypi\.org|p[y]thonhosted\.org|registry\.npmjs\.org|registry\.yarnpkg\.com|repo1?\.maven\.(apache\.)?org|"
     r"proxy\.golang\.org|crates\.io|rubygems\.org|deb\.debian\.org|(index|extra-index|find-links|registry)-?(url)?=http"
 )
 _MACHINE = re.compile(r"(?<![\w.~*-])/(?:root|work|home/[a-z]\w*|opt/wheels|Users/\w+)/[\w.]")

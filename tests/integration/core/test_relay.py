@@ -193,7 +193,7 @@ async def test_a_topic_with_the_wrong_cleanup_policy_is_named(settings: KafkaSet
 
 
 async def test_a_broker_that_is_not_there_is_named_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("orderbridge.kafka._START_DEADLINE_S", 0.5)
+    monkeypatch.setattr("orderbridge.kafka.connection.START_DEADLINE_S", 0.5)
     nowhere = load_settings(KafkaSettings, {"KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1"})
 
     with pytest.raises(ConfigurationError, match=r"KAFKA_BOOTSTRAP_SERVERS: cannot use Kafka at 127\.0\.0\.1:1"):
