@@ -82,6 +82,13 @@ _TRAFFIC: dict[str, _Traffic] = {
     topics.COMMANDS_ENDED: _Traffic(
         events.CommandEnded, "as the command's", _WORKERS, "api", "done or rejected, with the reason"
     ),
+    topics.SHOP_CHANGES: _Traffic(
+        events.ShopChanged,
+        "`<connection_id>:` and the Shopify id of the product, variant, inventory item or order",
+        "matcher api",
+        "matcher creator api",
+        "a product, variant, stock level or order changed or went away",
+    ),
     topics.CONNECTIONS: _Traffic(
         events.ConnectionChanged,
         "connection_id",
@@ -95,6 +102,13 @@ _TRAFFIC: dict[str, _Traffic] = {
         _WORKERS,
         "api",
         "ok, unauthorized or misconfigured, and what is missing; the check it answers",
+    ),
+    topics.SKU_MAPPINGS: _Traffic(
+        events.SkuMapping,
+        "`<connection_id>:<amazon_sku>`",
+        "api",
+        "matcher",
+        "what an Amazon SKU is at Shopify; a tombstone when the mapping is deleted",
     ),
     topics.STATUS: _Traffic(
         OrderResource,

@@ -330,7 +330,7 @@ async def open_road(database_url: str) -> AsyncIterator[Road]:
         vendor = await enter(open_http(asgi=shopify_asgi))
         matcher = matcher_app.wire(engines["matcher"], keys, locks["matcher"], vendor, settings["matcher"])
         creator = creator_app.wire(engines["creator"], keys, locks["creator"], vendor, settings["creator"])
-        api = api_app.wire(engines["api"], keys, locks["api"])
+        api = api_app.wire(engines["api"], keys, locks["api"], vendor, settings["api"])
         await install_admin_key(api.desk, ADMIN_KEY)
         wired: dict[str, Any] = {"ingestor": ingestor, "matcher": matcher, "creator": creator, "api": api}
         stores = {name: one.store for name, one in wired.items()}

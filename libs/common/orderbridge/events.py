@@ -15,7 +15,9 @@ from .connections import AmazonAccount, ConnectionSettings, ShopifyAccount
 from .money import Money
 
 Service = Literal["ingestor", "matcher", "creator", "api"]
-Mode = Literal["retry", "force"]
+Mode = Literal["retry", "rematch", "force", "refetch"]
+"""What an operator asks of an order that may lead to another match and another attempt."""
+Rule = Literal["mapping", "sku", "title"]
 
 
 class Event(BaseModel):
@@ -121,15 +123,28 @@ class Candidate(Event):
     title: str | None = None
 
 
+class MatchStep(Event):
+    """One rule that was tried for a line: what was compared, and in a plain sentence why it won or lost."""
+
+    rule: Rule
+    looked_for: str | None = None
+    won: bool
+    why: str
+
+
 class LineMatch(Event):
     """How one line was matched (``rule`` and ``targets``), or why it was not (``reason`` and ``candidates``)."""
 
     order_item_id: str
     amazon_sku: str | None = None
-    rule: Literal["mapping", "sku", "title"] | None = None
+    rule: Rule | None = None
+    mapping_rev: int | None = None
+    """The revision of the mapping that the rule ``mapping`` followed."""
     targets: tuple[Target, ...] = ()
     candidates: tuple[Candidate, ...] = ()
     reason: Reason | None = None
+    path: tuple[MatchStep, ...] = ()
+    """The rules in the order they were tried; the last one won, or none did."""
 
 
 class MatchFact(Fact):
@@ -188,6 +203,8 @@ class CreationFact(Fact):
     phase: Literal["planned", "sending", "unknown", "holding", "resolved", "canceled", "created", "failed"]
     attempts: int = 0
     reservation: Reservation | None = None
+    shopify: ShopifyOrder | None = None
+    """The order at Shopify, of one that was created, and stays with one that was canceled afterwards."""
 
 
 class OrderProgress(CreationFact):
@@ -213,18 +230,29 @@ class OrderFailed(CreationFact):
 # --- commands
 
 
+CommandMode = Literal["retry", "rematch", "force", "refetch", "resolve", "cancel", "replay"]
+
+
 class Command(Event):
-    """What an operator wants; ``mode`` replay carries the parked message's id and the service that keeps it."""
+    """What an operator wants.
+
+    ``retry``, ``rematch`` and ``force`` are the matcher's, ``refetch`` the ingestor's, ``resolve`` and ``cancel`` the
+    creator's; ``replay`` carries the parked message's id and the service that keeps it.
+    """
 
     command_id: str
     order_id: str | None = None
     connection_id: str
-    mode: Literal["retry", "force", "replay"]
+    mode: CommandMode
     reason: str | None = None
     actor: str
     at: datetime
     service: Service | None = None
     parked_id: str | None = None
+    shopify_order_id: str | None = None
+    """Of ``resolve``: the gid of the Shopify order that it is linked to; None: it was handled elsewhere."""
+    restock: bool = True
+    """Of ``cancel``: whether the units go back to stock."""
 
 
 class CommandEnded(Event):
@@ -272,6 +300,47 @@ class ConnectionStatus(Event):
     lag_s: float | None = None
     quota_left: float | None = None
     at: datetime
+
+
+# --- the shop's products and stock, and how an operator maps SKUs to them
+
+
+class ShopChanged(Event):
+    """A product, variant, inventory item or order at Shopify changed or went away; what it is now, Shopify says.
+
+    ``subject`` is its gid. Words about the same subject come in any order and more than once.
+    """
+
+    connection_id: str
+    source: Service
+    kind: Literal["product", "variant", "inventory_item", "order"]
+    subject: str
+    change: Literal["changed", "gone"] = "changed"
+    changed_at: datetime | None = None
+    """By Shopify's clock, where it says so."""
+    at: datetime
+
+
+class MappingTarget(Event):
+    """A Shopify SKU, and how many units of it one unit of the Amazon SKU is."""
+
+    shopify_sku: str
+    units: int
+
+
+class SkuMapping(Event):
+    """What an Amazon SKU is at Shopify; ``rev`` counts its changes. Without targets it was deleted.
+
+    It holds for orders purchased from ``valid_from`` on and before ``valid_until``; None is no bound.
+    """
+
+    connection_id: str
+    amazon_sku: str
+    rev: int
+    targets: tuple[MappingTarget, ...] = ()
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+    at: datetime | None = None
 
 
 # --- parked messages

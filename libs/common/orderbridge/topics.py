@@ -13,8 +13,10 @@ CREATED = "orders.created.v1"
 FAILED = "orders.failed.v1"
 COMMANDS = "orders.commands.v1"
 COMMANDS_ENDED = "commands.ended.v1"
+SHOP_CHANGES = "shop.changes.v1"
 CONNECTIONS = "connections.v1"
 CONNECTIONS_STATUS = "connections.status.v1"
+SKU_MAPPINGS = "sku-mappings.v1"
 STATUS = "orders.status.v1"
 PARKED = "messages.parked.v1"
 
@@ -46,8 +48,10 @@ TOPICS = (
     Topic(FAILED, 12, "delete", 14),
     Topic(COMMANDS, 12, "delete", 14),
     Topic(COMMANDS_ENDED, 3, "delete", 14),
+    Topic(SHOP_CHANGES, 3, "delete", 3),
     Topic(CONNECTIONS, 3, "compact"),
     Topic(CONNECTIONS_STATUS, 3, "compact"),
+    Topic(SKU_MAPPINGS, 3, "compact"),
     Topic(STATUS, 12, "compact"),
     Topic(PARKED, 3, "delete", 30),
 )

@@ -12,6 +12,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI
 
+from orderbridge.budget import Budget
 from orderbridge.errors import Blocked
 from orderbridge.events import (
     CommandEnded,
@@ -25,9 +26,11 @@ from orderbridge.events import (
     OrderProgress,
     OrderUnmatched,
 )
+from orderbridge.http import Http, open_http
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, is_refused, is_transient, open_engine
 from orderbridge.process import open_service, run_loops
+from orderbridge.shopify import Shopify, ShopKeys
 from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store
 from orderbridge.step.replay import REPLAY, Replayer
 from orderbridge.topics import (
@@ -48,6 +51,7 @@ from orderbridge.vault import MasterKeys, Vault
 from orderbridge.web import health_routes, listen, serve_http
 
 from .actions import Desk, install_admin_key
+from .adapters.shop import Shops
 from .adapters.store import ApiUnit, open_store
 from .domain.problems import Problem
 from .migrations import MIGRATIONS
@@ -120,13 +124,14 @@ class Api:
     app: FastAPI
 
 
-def wire(engine: Any, vault: Vault, locks: SessionLocks) -> Api:
+def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: Settings) -> Api:
     store = open_store(engine, vault, CLOCK)
+    client = Shopify(http, Budget(engine), base_url=settings.orderbridge_shopify_url)
     runtime = open_runtime(store)
     workers = DueWorkers(
         store, locks, Connections(store, _no_vendor, _Nothing()), {REPLAY: Replayer(store, runtime).replay}
     )
-    desk = Desk(store)
+    desk = Desk(store, Shops(client, ShopKeys(client, store.secret)))
     return Api(store, runtime, workers, desk, create_app(desk))
 
 
@@ -134,7 +139,8 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Serve until ``stop``; what opens here closes here, in reverse order."""
     async with AsyncExitStack() as stack:
         opened = await stack.enter_async_context(open_service(settings, "api", MIGRATIONS, reads=READS, writes=WRITES))
-        api = wire(opened.engine, opened.vault, opened.locks)
+        http = await stack.enter_async_context(open_http())
+        api = wire(opened.engine, opened.vault, opened.locks, http, settings)
         await install_admin_key(api.desk, settings.orderbridge_admin_key.get_secret_value())
         health = Health(api.store, api.runtime, opened.consumer)
         api.app.include_router(health_routes(health.live, health.ready, health.measure))

@@ -2,23 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from orderbridge.events import CommandEnded, ConnectionStatus, Event, Fact, MessageParked
+from orderbridge.events import (
+    CommandEnded,
+    CommandMode,
+    ConnectionChanged,
+    ConnectionStatus,
+    Event,
+    Fact,
+    MessageParked,
+)
 from orderbridge.status import Status
 from orderbridge.step import Work
 
-from .domain.commands import CommandMode, CommandRecord
+from .domain.commands import CommandRecord
 from .domain.connections import StoredConnection
 from .domain.paging import OrderFilter, Page
 from .domain.parked import ParkedMessage, ParkedState
 from .domain.projection import OrderState
 from .domain.resource import OrderResource
 from .domain.timeline import KeptFact
+from .domain.variants import FoundVariant
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,3 +195,11 @@ class Unit(Orders, Commands, Parked, Connections, Keys, Protocol):
 
 class Store(Protocol):
     def transaction(self) -> AbstractAsyncContextManager[Unit]: ...
+
+
+class Shops(Protocol):
+    """The shops of all connections, live; every call may raise ``Transient`` or ``Blocked``."""
+
+    async def with_skus(self, connection: ConnectionChanged, skus: Collection[str]) -> dict[str, list[FoundVariant]]:
+        """All variants that have each of these SKUs now (trimmed, case kept), by the SKU as given; at most 50."""
+        ...

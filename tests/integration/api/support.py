@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,6 +14,7 @@ from sqlalchemy import text
 from orderbridge import budget, vault
 from orderbridge.events import (
     CommandEnded,
+    ConnectionChanged,
     ConnectionStatus,
     Event,
     Fact,
@@ -43,6 +44,7 @@ from orderbridge.vault import MasterKeys, Vault
 from orderbridge_api.actions import Desk, install_admin_key
 from orderbridge_api.adapters.store import ApiUnit, open_store
 from orderbridge_api.app import CLOCK, create_app, open_runtime
+from orderbridge_api.domain.variants import FoundVariant
 from orderbridge_api.migrations import MIGRATIONS
 from tests.support.facts import ORDER
 from tests.support.step import MASTER_KEY, received
@@ -58,6 +60,19 @@ TOPIC_OF: dict[type[Event], str] = {
 }
 
 
+class ShownShops:
+    """Shops whose variants the test names; ``trouble`` is raised instead of an answer."""
+
+    def __init__(self) -> None:
+        self.variants: list[FoundVariant] = []
+        self.trouble: Exception | None = None
+
+    async def with_skus(self, connection: ConnectionChanged, skus: Collection[str]) -> dict[str, list[FoundVariant]]:
+        if self.trouble is not None:
+            raise self.trouble
+        return {sku: [one for one in self.variants if one.shopify_sku == sku.strip()] for sku in skus}
+
+
 @dataclass
 class Api:
     """What a test of the api works with."""
@@ -65,6 +80,7 @@ class Api:
     store: Store[ApiUnit]
     runtime: Runtime[ApiUnit]
     client: httpx.AsyncClient
+    shops: ShownShops
 
     async def take(self, *events: Event) -> None:
         """Hand events over in one batch, as Kafka would."""
@@ -112,12 +128,13 @@ async def open_api(url: str) -> AsyncIterator[Api]:
     """Over a database that is migrated."""
     async with open_engine(url, schema="api") as engine:
         store = open_store(engine, Vault(MasterKeys.parse(MASTER_KEY)), CLOCK)
-        desk = Desk(store, test_wait_s=1.0)
+        shops = ShownShops()
+        desk = Desk(store, shops, test_wait_s=1.0)
         await install_admin_key(desk, ADMIN_KEY)
         transport = httpx.ASGITransport(create_app(desk), raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://api.example", headers=headers) as client:
-            yield Api(store, open_runtime(store), client)
+            yield Api(store, open_runtime(store), client, shops)
 
 
 def parked(state: str = "parked", parked_id: str = "p1", **more: Any) -> MessageParked:

@@ -70,7 +70,7 @@ async def test_a_role_that_is_too_low_is_refused(api: Api) -> None:
 
 
 async def test_a_replaced_admin_key_opens_no_longer(api: Api) -> None:
-    await install_admin_key(Desk(api.store), "another invented key for tests")
+    await install_admin_key(Desk(api.store, api.shops), "another invented key for tests")
     problem(await api.client.get("/v1/orders"), 401, "unauthorized")
     headers = {"Authorization": "Bearer another invented key for tests"}
     assert (await api.client.get("/v1/orders", headers=headers)).status_code == 200

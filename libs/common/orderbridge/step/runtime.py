@@ -35,11 +35,16 @@ U = TypeVar("U", bound=Unit)
 
 @dataclass(frozen=True)
 class Handler(Generic[E, U]):
-    """What a service does with the new events of one topic. Handlers run in the order they are listed."""
+    """What a service does with the new events of one topic. Handlers run in the order they are listed.
+
+    ``removed`` makes an event of a tombstone, from its key and the number in its ``ce_id``; without it tombstones are
+    passed over.
+    """
 
     topic: str
     model: type[E]
     step: Callable[[Sequence[E], U], Awaitable[None]]
+    removed: Callable[[str, int], E] | None = None
 
 
 class _Message(NamedTuple):
@@ -87,7 +92,11 @@ class Runtime(Generic[U]):
         await self._process(self._read_all(batch))
 
     def _read_all(self, batch: Sequence[Received]) -> list[_Message]:
-        return [self._read(received) for received in batch if received.value is not None]
+        return [
+            self._read(received)
+            for received in batch
+            if received.value is not None or self._handlers[received.topic].removed is not None
+        ]
 
     async def _process(self, messages: Sequence[_Message]) -> None:
         trouble = await self._attempt(messages)
@@ -188,8 +197,13 @@ class Runtime(Generic[U]):
 
     def _read(self, received: Received) -> _Message:
         ce_id = received.headers.get("ce_id") or f"{received.topic}/?/{received.partition}/{received.offset}"
+        handler = self._handlers[received.topic]
         try:
-            event = self._handlers[received.topic].model.model_validate_json(received.value or b"")
+            event: Event
+            if received.value is None and handler.removed is not None:
+                event = handler.removed(received.key or "", seq_of(ce_id) or 0)
+            else:
+                event = handler.model.model_validate_json(received.value or b"")
             if isinstance(event, Fact) and event.order_id != received.key:
                 raise Unreadable(f"the key {received.key!r} is not the order_id of the value")
         except (ValidationError, ValueError, Unreadable) as error:
@@ -262,7 +276,7 @@ def _set_aside(message: _Message) -> Work:
             "partition": received.partition,
             "offset": received.offset,
             "key": received.key,
-            "value": base64.b64encode(received.value or b"").decode(),
+            "value": None if received.value is None else base64.b64encode(received.value).decode(),
             "headers": received.headers,
         },
         delay_s=float("inf"),
@@ -276,6 +290,6 @@ def _from_payload(payload: Mapping[str, Any]) -> Received:
         payload["partition"],
         payload["offset"],
         payload["key"],
-        base64.b64decode(payload["value"]),
+        None if payload["value"] is None else base64.b64decode(payload["value"]),
         dict(payload["headers"]),
     )

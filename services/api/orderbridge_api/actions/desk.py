@@ -7,16 +7,17 @@ from dataclasses import dataclass
 
 from orderbridge.events import Event
 
-from ..ports import Answer, Caller, Once, Store, Unit
+from ..ports import Answer, Caller, Once, Shops, Store, Unit
 
 __all__ = ["Answer", "Caller", "Desk", "Once", "answered", "once_only"]
 
 
 @dataclass(frozen=True)
 class Desk:
-    """The store, and how long ``test`` waits for the workers."""
+    """The store, the shops, and how long ``test`` waits for the workers."""
 
     store: Store
+    shops: Shops
     test_wait_s: float = 10.0
 
 

@@ -9,10 +9,10 @@ from typing import Any
 
 from sqlalchemy import text
 
-from orderbridge.events import CommandEnded, MessageParked, Reason
+from orderbridge.events import CommandEnded, CommandMode, MessageParked, Reason
 from orderbridge.step import Unit
 
-from ..domain.commands import CommandMode, CommandRecord
+from ..domain.commands import CommandRecord
 from ..domain.paging import Page
 from ..domain.parked import ParkedMessage, ParkedState, noted
 from ..domain.problems import Problem

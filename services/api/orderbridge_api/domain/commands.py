@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from orderbridge.events import Command, Event, Reason, Service
+from orderbridge.events import Command, CommandMode, Event, Reason, Service
 
-CommandMode = Literal["retry", "force", "replay"]
 CommandState = Literal["open", "done", "rejected"]
 
 
