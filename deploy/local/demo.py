@@ -9,8 +9,9 @@ from pathlib import Path
 
 from .background import claimed_folder, described
 from .demo_progress import Progress
+from .demo_remedies import Wrong
 from .demo_report import last_line, report
-from .demo_story import Scale, Story, Wrong
+from .demo_story import Scale, Story
 from .demo_world import Refused, TooLate, World
 from .infrastructure import open_infrastructure
 from .run import open_run
@@ -27,6 +28,7 @@ SCALE = Scale(
         "canceled": 2,
     },
     out_of_stock=(5, 3),
+    relisted=(3, 6),
     later={"unshipped": 90, "fulfilled_by_amazon": 4, "pending": 3, "unknown_sku": 3},
     killed_after=20,
 )

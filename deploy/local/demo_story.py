@@ -9,6 +9,7 @@ from typing import Any
 from .accounting import Account, settle
 from .demo_books import read_books
 from .demo_progress import Progress, told
+from .demo_remedies import Listings, Wrong, map_the_pack, relist, rename_and_rematch, tell_of_titles
 from .demo_world import World, is_decided, until
 from .stack import Stack
 
@@ -30,17 +31,22 @@ OUTCOME_OF: dict[str, tuple[str, str | None]] = {
 Profile = Mapping[str, int]
 
 
-class Wrong(Exception):
-    """The story did not go as it must; one line."""
-
-
 class Scale:
     """How many orders of which kind. ``first`` are there at the start, ``later`` twice come in during the kill."""
 
-    def __init__(self, first: Profile, out_of_stock: tuple[int, int], later: Profile, killed_after: int) -> None:
+    def __init__(
+        self,
+        first: Profile,
+        out_of_stock: tuple[int, int],
+        relisted: tuple[int, int],
+        later: Profile,
+        killed_after: int,
+    ) -> None:
         self.first = first
         self.out_of_stock = out_of_stock
         """Orders for each of the two SKUs that the shop has run out of."""
+        self.relisted = relisted
+        """Orders that only their title tells, and orders that wait for a mapping."""
         self.later = later
         self.killed_after = killed_after
         """So many of the later orders are created before matcher and creator are killed."""
@@ -57,12 +63,14 @@ class Story:
         self._progress = progress
         self._say = progress.say
         self._skus: tuple[str, str] = ("", "")
+        self._listings = Listings("", "", "")
         self._without_stock: dict[str, list[str]] = {}
 
     async def play(self) -> None:
         await self._open_the_shop()
         await self._import()
         await self._restock_and_force()
+        await self._mend_matches()
         await self._kill_in_the_middle()
 
     async def settle(self) -> Account:
@@ -73,19 +81,22 @@ class Story:
         world = self._world
         skus = await world.skus()
         self._skus = skus[0], skus[-1]
-        for sku in self._skus:
+        self._listings = Listings(skus[10], skus[20], skus[30])
+        for sku in (*self._skus, self._listings.renamed):
             await world.set_stock(sku, 0)
         self._say(f"Shopify: {len(skus)} variants; {' and '.join(self._skus)} are out of stock")
         await world.shopify_settings(bucket=PLUS_PLAN)
         await world.lift_limits(5.0)
         # By Amazon's clock the orders come after the connection is made, and are past the safety lag.
         await world.move_clock(2 * HOUR_S)
-        counts = dict(zip(self._skus, self._scale.out_of_stock, strict=True))
+        chosen = (*self._skus, *self._listings.skus)
+        counts = dict(zip(chosen, (*self._scale.out_of_stock, *self._scale.relisted, 1), strict=True))
         placed = await self._place(1, self._scale.first, counts, HOUR_S)
         self._say(f"Amazon: {placed} orders")
 
     async def _import(self) -> None:
-        await self._world.connect(poll_interval_s=2)
+        # Without stock, orders wait for the Export button, also once it is there: what is told below is that button's.
+        await self._world.connect(poll_interval_s=2, wake_on_restock=False)
         tested = await self._world.test_connection()
         if not tested["ok"]:
             raise Wrong(f"the connection does not work: {tested['services']}")
@@ -105,6 +116,12 @@ class Story:
         self._say(f"{forced} has no stock either and is forced")
         await self._carry_out("force", forced, "Comes in from the supplier tomorrow")
 
+    async def _mend_matches(self) -> None:
+        await tell_of_titles(self._world, self._listings, self._progress)
+        freed = await map_the_pack(self._world, self._listings, self._progress)
+        rematched = await rename_and_rematch(self._world, self._listings, self._progress)
+        self.expected.update(dict.fromkeys([*freed, rematched], ("created", None)))
+
     async def _carry_out(self, mode: str, amazon_order_id: str, reason: str | None) -> None:
         command = await self._world.retry(amazon_order_id, mode, reason)
         order = await self._world.order(amazon_order_id)
@@ -116,7 +133,7 @@ class Story:
     async def _kill_in_the_middle(self) -> None:
         """Half of the later orders are on their way, the other half come in while nobody matches or creates."""
         enough = _created(await self._counts()) + self._scale.killed_after
-        untouched = dict.fromkeys(self._skus, 0)
+        untouched = dict.fromkeys((*self._skus, *self._listings.skus), 0)
         placed = await self._place(2, self._scale.later, untouched, 60.0)
         self._say(f"Amazon: {placed} more orders")
         await self._until(lambda counts: _created(counts) >= enough, "the first of the later orders")
@@ -136,6 +153,9 @@ class Story:
         for sku, orders in by_story.get("sku", {}).items():
             self._without_stock[sku] = orders
         placed = expectations(by_story)
+        if not self._listings.orders:
+            self._listings.orders = {sku: by_story["sku"][sku] for sku in self._listings.skus}
+            placed |= await relist(self._world, self._listings)
         self.expected.update(placed)
         await self._world.move_clock(PAST_THE_LAG_S)
         return len(placed)

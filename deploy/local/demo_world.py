@@ -133,6 +133,14 @@ class World:
         by_story: dict[str, Any] = made["by_profile"]
         return by_story
 
+    async def relist(self, amazon_order_id: str, sku: str, title: str | None = None) -> None:
+        """Have the order's only line be another Amazon listing of the same thing."""
+        address = f"/_control/orders/{self.account.seller_id}/{amazon_order_id}"
+        [order] = [one for one in await self.amazon_orders() if one["orderId"] == amazon_order_id]
+        [line] = order["orderItems"]
+        listing = {**line["product"], "sellerSku": sku, **({"title": title} if title else {})}
+        await self.amazon.send("PATCH", address, {"orderItems": [{**line, "product": listing}]})
+
     async def amazon_orders(self) -> list[dict[str, Any]]:
         answer = await self.amazon.get("/_control/orders", seller_id=self.account.seller_id)
         orders: list[dict[str, Any]] = answer["orders"]
@@ -147,6 +155,10 @@ class World:
 
     async def set_stock(self, sku: str, available: int) -> None:
         await self.shopify.send("POST", f"{self._shop}/stock", {"sku": sku, "available": available})
+
+    async def rename(self, sku: str, new: str) -> None:
+        """Give the variant another SKU."""
+        await self.shopify.send("PATCH", f"{self._shop}/variants/{quote(sku, safe='')}", {"sku": new})
 
     async def skus(self) -> list[str]:
         return [variant["sku"] for variant in await self.shopify.get(f"{self._shop}/variants")]
@@ -200,6 +212,13 @@ class World:
         )
         answered: dict[str, Any] = ended
         return answered
+
+    async def map_sku(self, amazon_sku: str, *targets: tuple[str, int]) -> dict[str, Any]:
+        """Save a mapping; what the api says of it."""
+        body = {"targets": [{"shopify_sku": sku, "units": units} for sku, units in targets]}
+        address = f"/v1/sku-mappings/{self.account.connection_id}/{quote(amazon_sku, safe='')}"
+        saved: dict[str, Any] = await self.api.send("PUT", address, body)
+        return saved
 
     def _path(self, amazon_order_id: str) -> str:
         return quote(self.order_id(amazon_order_id), safe="")

@@ -21,6 +21,8 @@ SETTLING = {
     "ORDERBRIDGE_SHOPIFY_LATE_S": "3",
     "ORDERBRIDGE_SHOPIFY_LOOKUP_LAG_S": "1",
 }
+# So that whoever switches webhooks off, or loses one, sees soon what is done about it.
+STOCK_REREAD_S = "5"
 
 
 def new_master_key() -> str:
@@ -74,11 +76,13 @@ class Environments:
         amazon = f"http://{HOST}:{self.ports.amazon}"
         shopify = {"ORDERBRIDGE_SHOPIFY_URL": f"http://{HOST}:{self.ports.shopify}/{{shop}}"}
         if service == "api":
-            return {**shopify, "ORDERBRIDGE_ADMIN_KEY": self.admin_key, "ORDERBRIDGE_API_PORT": port}
+            # Shopify's webhooks go to the one instance that has the fixed port.
+            public = {"ORDERBRIDGE_PUBLIC_URL": f"http://{HOST}:{self.ports.of('api')}"}
+            return {**shopify, **public, "ORDERBRIDGE_ADMIN_KEY": self.admin_key, "ORDERBRIDGE_API_PORT": port}
         vendor = {
             "ingestor": {"ORDERBRIDGE_AMAZON_URL": amazon, "ORDERBRIDGE_LWA_URL": amazon},
             "matcher": shopify,
-            "creator": {**shopify, **SETTLING},
+            "creator": {**shopify, **SETTLING, "ORDERBRIDGE_STOCK_REREAD_S": STOCK_REREAD_S},
         }[service]
         return {**vendor, "ORDERBRIDGE_HEALTH_PORT": port}
 

@@ -19,8 +19,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from orderbridge.events import OrderMatched
 from orderbridge.postgres import database_url
-from orderbridge_matcher.domain.matching import Matched, Variant, key_of, match_lines
-from orderbridge_matcher.domain.order import Import
+from orderbridge_matcher.domain.catalogue import Entry
+from orderbridge_matcher.domain.matching import Matched, match_order
+from orderbridge_matcher.domain.order import Import, Order
+from orderbridge_matcher.domain.rules import sku_of
+from orderbridge_matcher.domain.shelf import Shelf
 from orderbridge_standins.catalogue import shop_catalogue
 
 from .orders import CATALOGUE_SEED, CONNECTION, VARIANTS
@@ -82,11 +85,12 @@ async def match(connection: AsyncConnection, event: Import) -> OrderMatched | No
     newest = (await connection.execute(_NEWEST, {"order_id": event.order_id})).mappings().first()
     if newest is not None and newest["imported_seq"] >= event.seq:
         return None
-    skus = [key_of(line.amazon_sku) for line in event.lines]
-    catalogue: dict[str, list[Variant]] = {}
+    skus = [sku_of(line) for line in event.lines]
+    catalogue: dict[str, list[Entry]] = {}
     for row in await connection.execute(_VARIANTS, {"connection_id": CONNECTION, "skus": skus}):
-        catalogue.setdefault(row.sku, []).append(Variant(row.variant_id, row.sku, row.title, row.status))
-    decision = match_lines(event.lines, catalogue)
+        entry = Entry(row.variant_id, "", row.sku, row.title, row.title, row.status, event.at)
+        catalogue.setdefault(row.sku, []).append(entry)
+    decision = match_order(_order(event), Shelf(by_sku=catalogue))
     if not isinstance(decision, Matched):
         return None
     matched = OrderMatched(
@@ -106,6 +110,20 @@ async def match(connection: AsyncConnection, event: Import) -> OrderMatched | No
         },
     )
     return matched
+
+
+def _order(event: Import) -> Order:
+    return Order(
+        event.order_id,
+        CONNECTION,
+        event.seq,
+        event.disposition.kind,
+        event.disposition.reason,
+        event.purchased_at,
+        event.ship_by,
+        event.lines,
+        seq=0,
+    )
 
 
 async def main(bootstrap: str, address: str, source: str, target: str) -> None:

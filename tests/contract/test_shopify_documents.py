@@ -21,7 +21,7 @@ from graphql.execution import get_variable_values
 from graphql.language import DocumentNode
 
 import orderbridge.shopify.documents
-from orderbridge.shopify import OrderAccepted
+from orderbridge.shopify import CancelAccepted, OrderAccepted
 from orderbridge.shopify.documents import document
 from orderbridge.shopify.order_input import OrderInput, build_order_input
 from orderbridge.shopify.regions import COUNTRIES
@@ -89,7 +89,9 @@ async def test_the_variables_that_are_really_sent_fit_the_schema(schema: GraphQL
     await use_everything(shop, shown)
 
     used = {asked.query for asked in shop.asked}
-    assert used == {document(name) for name in NAMES}, "a document is never sent by this test"
+    # One goes as the text that another has as its variable.
+    sent = used | {document("exported_variants")}
+    assert sent == {document(name) for name in NAMES}, "a document is never sent by this test"
     mistakes = {asked.query: variable_mistakes(schema, asked) for asked in shop.asked}
     assert {query: found for query, found in mistakes.items() if found} == {}
 
@@ -101,12 +103,17 @@ async def use_everything(shop: ShopUnderTest, shown: list[dict[str, Any]]) -> No
     client, ids = shop.client, [each["variant_id"] for each in shown[:3]]
     await client.ensure_definition(DEMO)
     await client.check(DEMO)
+    await subscribe(shop)
     page = await client.variants_page(DEMO)
     while page.next is not None:
         page = await client.variants_page(DEMO, page.next)
     await client.variants_page(DEMO, updated_since=shop.clock.now())
     await client.find_by_sku(DEMO, [each["sku"] for each in shown[:3]])
     await client.variants_by_id(DEMO, ids)
+    assert await client.variants_of_product(DEMO, shown[0]["product_id"])
+    export = await client.start_export(DEMO)
+    assert await client.export(DEMO, export.gid) is not None
+    await client.search_variants(DEMO, "invented LAMP-1")
     await client.stock_of(DEMO, ids)
     await client.execute(
         DEMO, "stock_of_item", {"ids": [shown[0]["inventory_item_id"]], "first": 1, "after": None}, cost=9
@@ -134,3 +141,17 @@ async def use_everything(shop: ShopUnderTest, shown: list[dict[str, Any]]) -> No
     assert isinstance(created, OrderAccepted)
     assert created.total == made.total
     assert await client.order_by_amazon_id(DEMO, "113-1234567-7654321") is not None
+    assert await client.order_by_id(DEMO, created.gid) is not None
+    canceled = await client.order_cancel(DEMO, created.gid, restock=True)
+    assert isinstance(canceled, CancelAccepted)
+    assert canceled.job is not None
+    await client.job_done(DEMO, canceled.job)
+
+
+async def subscribe(shop: ShopUnderTest) -> None:
+    """Make the webhook subscriptions, move them to another address, and remove one that is there twice."""
+    client, path = shop.client, "/v1/webhooks/shopify/main"
+    await client.keep_subscribed(DEMO, "https://old.example", path)
+    twice = {"topic": "PRODUCTS_UPDATE", "subscription": {"uri": f"https://new.example{path}"}}
+    await client.execute(DEMO, "webhook_subscription_create", twice, cost=10)
+    await client.keep_subscribed(DEMO, "https://new.example", path)

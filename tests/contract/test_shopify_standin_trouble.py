@@ -2,17 +2,13 @@
 
 import asyncio
 import json
-import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-import uvicorn
 
-from orderbridge_standins.shopify import create_app
 from orderbridge_standins.shopify.wire import ConnectionCut
 from tests.support.shopify_standin import (
     CREATE,
@@ -20,12 +16,13 @@ from tests.support.shopify_standin import (
     DEFINITION,
     SHOP,
     TEE_SKU,
-    ManualClock,
     StandinClient,
     line,
     order,
+    served_shopify_standin,
     shopify_standin,
 )
+from tests.support.step import until
 
 RECORDED = Path(__file__).parents[3] / "shared" / "contracts" / "shopify" / "recorded_responses.json"
 VARIANTS = "query($first: Int!) { productVariants(first: $first) { nodes { product { id } inventoryItem { id } } } }"
@@ -261,6 +258,7 @@ async def test_a_silent_shop_cuts_off_what_came_in_and_another_shop_answers(shop
 
     answered = await shop.http.post("/other.myshopify.com/admin/oauth/access_token", json=asked)
     assert answered.status_code == 200
+    await until(shop.outcomes)
     assert not hanging.done()
     await shop.control("POST", "settings", hang_all_s=0)
 
@@ -328,25 +326,8 @@ async def test_two_variants_with_one_sku_can_both_be_made_and_are_not_confused(s
 # a real socket
 
 
-@asynccontextmanager
-async def served() -> AsyncIterator[StandinClient]:
-    """The stand-in behind uvicorn on a free port, in this loop."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    port = listener.getsockname()[1]
-    server = uvicorn.Server(uvicorn.Config(create_app(), log_level="error", lifespan="off"))
-    running = asyncio.ensure_future(server.serve(sockets=[listener]))
-    try:
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=5) as http:
-            client = StandinClient(http, ManualClock())
-            await client.sign_in()
-            yield client
-    finally:
-        server.should_exit = True
-        await running
-
-
 async def test_a_cut_is_a_broken_connection_on_a_real_socket() -> None:
-    async with served() as shop:
+    async with served_shopify_standin() as shop:
         for kind, effect in (("cut_before", False), ("cut_after", True), ("late", False)):
             await trouble(shop, kind, late_s=3600)
             with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
@@ -356,7 +337,7 @@ async def test_a_cut_is_a_broken_connection_on_a_real_socket() -> None:
 
 
 async def test_a_hanging_call_times_out_at_the_client_with_and_without_effect() -> None:
-    async with served() as shop:
+    async with served_shopify_standin() as shop:
         for kind, effect in (("timeout_before", False), ("timeout_after", True)):
             await trouble(shop, kind, hang_s=30)
             with pytest.raises(httpx.ReadTimeout):

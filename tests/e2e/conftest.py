@@ -19,6 +19,7 @@ from .running import RunningStack, running_stack
 SCALE = Scale(
     first={"unshipped": 26, "fulfilled_by_amazon": 3, "pending": 2, "unknown_sku": 2, "shipped": 1, "canceled": 1},
     out_of_stock=(2, 1),
+    relisted=(1, 2),
     later={"unshipped": 12, "pending": 1, "unknown_sku": 1},
     killed_after=3,
 )

@@ -11,7 +11,7 @@ from deploy.local.demo_report import last_line, report
 from .conftest import SCALE, Played
 
 pytestmark = pytest.mark.timeout(180)
-PLACED = sum(SCALE.first.values()) + sum(SCALE.out_of_stock) + 2 * sum(SCALE.later.values())
+PLACED = sum(SCALE.first.values()) + sum(SCALE.out_of_stock) + sum(SCALE.relisted) + 1 + 2 * sum(SCALE.later.values())
 
 
 def test_after_restock_force_and_a_kill_the_three_ledgers_agree(played: Played) -> None:
@@ -22,7 +22,7 @@ def test_after_restock_force_and_a_kill_the_three_ledgers_agree(played: Played) 
 def test_every_order_ends_as_its_story_says(played: Played) -> None:
     assert len(played.story.expected) == PLACED
     assert dict(played.account.by_status) == {
-        "created": 26 + 2 * 12 + 2,
+        "created": 26 + 2 * 12 + 2 + 1 + 2 + 1,
         "skipped": 3 + 1 + 1,
         "pending": 2 + 2 * 1,
         "unmatched": 2 + 2 * 1,

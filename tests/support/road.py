@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 from sqlalchemy import text
@@ -280,8 +281,9 @@ async def _asked(door: httpx.AsyncClient, method: str, path: str, body: Any = No
     return answer.json()
 
 
-def settings_of(database_url: str) -> dict[str, Any]:
+def settings_of(database_url: str, *, webhooks_on: bool) -> dict[str, Any]:
     """By service."""
+    webhooks = {"ORDERBRIDGE_PUBLIC_URL": "http://127.0.0.1"} if webhooks_on else {}
     environment = {
         "DATABASE_URL": database_url,
         "KAFKA_BOOTSTRAP_SERVERS": "127.0.0.1:1",
@@ -293,6 +295,7 @@ def settings_of(database_url: str) -> dict[str, Any]:
         "ORDERBRIDGE_SHOPIFY_DEADLINE_S": "5",
         "ORDERBRIDGE_SHOPIFY_LATE_S": "2",
         "ORDERBRIDGE_SHOPIFY_LOOKUP_LAG_S": "1",
+        "ORDERBRIDGE_STOCK_REREAD_S": "60",
         "ORDERBRIDGE_ADMIN_KEY": ADMIN_KEY,
     }
     kinds: dict[str, type[ServiceSettings]] = {
@@ -301,17 +304,28 @@ def settings_of(database_url: str) -> dict[str, Any]:
         "creator": CreatorSettings,
         "api": ApiSettings,
     }
-    return {service: load_settings(kind, environment) for service, kind in kinds.items()}
+    return {
+        service: load_settings(kind, environment | (webhooks if service == "api" else {}))
+        for service, kind in kinds.items()
+    }
 
 
 @asynccontextmanager
-async def open_road(database_url: str) -> AsyncIterator[Road]:
-    """On a migrated database of its own, with vendors that answer as fast as they are asked."""
-    settings = settings_of(database_url)
+async def open_road(database_url: str, *, webhooks: bool = False) -> AsyncIterator[Road]:
+    """On a migrated database of its own, with vendors that answer as fast as they are asked.
+
+    ``webhooks``: the api subscribes Shopify's, and gets them without a network.
+    """
+    settings = settings_of(database_url, webhooks_on=webhooks)
     keys = Vault(MasterKeys.parse(MASTER_KEY))
     amazon = AmazonWorld()
     amazon_asgi: Any = create_amazon(amazon)
-    shopify_asgi: Any = create_shopify()
+    doors: list[httpx.AsyncClient] = []
+
+    async def deliver(uri: str, headers: Mapping[str, str], body: bytes) -> int:
+        return (await doors[0].post(urlsplit(uri).path, headers=dict(headers), content=body)).status_code
+
+    shopify_asgi: Any = create_shopify(deliver=deliver)
     async with AsyncExitStack() as stack:
         enter: Callable[[Any], Awaitable[Any]] = stack.enter_async_context
         engines = {name: await enter(open_engine(database_url, schema=name, pool_size=5)) for name in SERVICES}
@@ -332,6 +346,7 @@ async def open_road(database_url: str) -> AsyncIterator[Road]:
         creator = creator_app.wire(engines["creator"], keys, locks["creator"], vendor, settings["creator"])
         api = api_app.wire(engines["api"], keys, locks["api"], vendor, settings["api"])
         await install_admin_key(api.desk, ADMIN_KEY)
+        doors.append(await enter(open_door(api.app)))
         wired: dict[str, Any] = {"ingestor": ingestor, "matcher": matcher, "creator": creator, "api": api}
         stores = {name: one.store for name, one in wired.items()}
         runtimes = {name: one.runtime for name, one in wired.items()}
@@ -368,7 +383,7 @@ async def _make_fast(road: Road) -> None:
         "marketplace_ids": [US],
     }
     await road.at_amazon("POST", "sellers", second)
-    await road.at_shop("POST", "settings", bucket=BUCKET, search_lag_s=0)
+    await road.at_shop("POST", "settings", bucket=BUCKET, search_lag_s=0, bulk_takes_s=0)
 
 
 def open_door(asgi: Any, headers: Mapping[str, str] | None = None) -> httpx.AsyncClient:

@@ -1,5 +1,7 @@
 """The Shopify stand-in in this process, with a clock that tests move, and a client that speaks to it."""
 
+import asyncio
+import socket
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -7,8 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
+import uvicorn
 
-from orderbridge_standins.shopify import create_app
+from orderbridge_standins.serving import AsgiApp
+from orderbridge_standins.shopify import Deliver, create_app
 
 SHOP = "orderbridge-demo.myshopify.com"
 TEE = "gid://shopify/ProductVariant/44000010000000"
@@ -126,14 +130,36 @@ class StandinClient:
 
 
 @asynccontextmanager
-async def shopify_standin() -> AsyncIterator[StandinClient]:
-    """A fresh stand-in with its demo shop, signed in."""
+async def shopify_standin(deliver: Deliver | None = None) -> AsyncIterator[StandinClient]:
+    """A fresh stand-in with its demo shop, signed in; ``deliver`` takes its webhooks."""
     clock = ManualClock()
-    transport = httpx.ASGITransport(create_app(clock))
+    transport = httpx.ASGITransport(create_app(clock, deliver))
     async with httpx.AsyncClient(transport=transport, base_url="http://shopify.example") as http:
         client = StandinClient(http, clock)
         await client.sign_in()
         yield client
+
+
+@asynccontextmanager
+async def served_shopify_standin() -> AsyncIterator[StandinClient]:
+    """The same behind uvicorn, on the machine's clock; the client's clock says nothing about it."""
+    async with served(create_app()) as base_url, httpx.AsyncClient(base_url=base_url, timeout=5) as http:
+        client = StandinClient(http, ManualClock())
+        await client.sign_in()
+        yield client
+
+
+@asynccontextmanager
+async def served(app: AsgiApp) -> AsyncIterator[str]:
+    """An app behind uvicorn on a free port, in this loop; its address."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    running = asyncio.ensure_future(server.serve(sockets=[listener]))
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        await running
 
 
 def usd(amount: str) -> dict[str, Any]:

@@ -137,6 +137,8 @@ class LineMatch(Event):
 
     order_item_id: str
     amazon_sku: str | None = None
+    quantity: int | None = None
+    """Units that the line ordered when it was matched; what each target takes is the target's."""
     rule: Rule | None = None
     mapping_rev: int | None = None
     """The revision of the mapping that the rule ``mapping`` followed."""

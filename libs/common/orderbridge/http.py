@@ -129,6 +129,33 @@ class Http:
             await response.aclose()
         return Response(response.status_code, response.headers, bytes(body))
 
+    async def lines(self, url: str, *, connect_s: float = 5.0, idle_s: float = 60.0) -> AsyncIterator[bytes]:
+        """The lines of a body that is read as it comes, however long it is; nothing of ours goes along.
+
+        :raises Unavailable: it cannot be reached, it answers with trouble, or it broke off (``idle_s`` without a byte).
+        """
+        require_safe_url("the address of a download", url)
+        timeout = httpx.Timeout(idle_s, connect=connect_s, pool=connect_s)
+        failure: Exception | None = None
+        try:
+            async with self._client.stream("GET", url, timeout=timeout) as response:
+                if response.status_code != 200:
+                    raise Unavailable(f"{_place(url)} answered a download with {response.status_code}")
+                rest = b""
+                async for chunk in response.aiter_bytes():
+                    *whole, rest = (rest + chunk).split(b"\n")
+                    for line in whole:
+                        if line:
+                            yield line
+                    if len(rest) > self._body_cap:
+                        raise Unavailable(f"{_place(url)} sends a line of more than {self._body_cap} bytes")
+                if rest:
+                    yield rest
+        except (httpx.TransportError, httpx.DecodingError) as error:
+            failure = Unavailable(f"{_place(url)} broke off a download ({type(error).__name__})")
+        if failure is not None:
+            raise failure
+
 
 @asynccontextmanager
 async def open_http(

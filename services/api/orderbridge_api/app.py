@@ -44,15 +44,27 @@ from orderbridge.topics import (
     MATCHED,
     PARKED,
     PROGRESS,
+    SHOP_CHANGES,
+    SKU_MAPPINGS,
     STATUS,
     UNMATCHED,
 )
 from orderbridge.vault import MasterKeys, Vault
 from orderbridge.web import health_routes, listen, serve_http
 
-from .actions import Desk, install_admin_key
+from .actions import (
+    RETRIES,
+    SUBSCRIBE,
+    Desk,
+    install_admin_key,
+    keep_subscribed,
+    publish_mapping,
+    subscribe_all,
+    work_off,
+)
 from .adapters.shop import Shops
 from .adapters.store import ApiUnit, open_store
+from .domain.mappings import MappingFilter
 from .domain.problems import Problem
 from .migrations import MIGRATIONS
 from .projection import fold, fold_parked, mind_stuck_orders, rebuild
@@ -62,10 +74,12 @@ from .steps import end_commands, note_statuses
 
 log = structlog.get_logger(__name__)
 
-WRITES = (COMMANDS, CONNECTIONS, STATUS, PARKED, COMMANDS_ENDED)
+WRITES = (COMMANDS, CONNECTIONS, SKU_MAPPINGS, SHOP_CHANGES, STATUS, PARKED, COMMANDS_ENDED)
 CLOCK = partial(datetime.now, UTC)
 _CLOCK_S = 5.0
 _ANSWERS_KEPT = timedelta(days=7)
+_WEBHOOKS_KEPT = timedelta(days=7)
+"""Shopify repeats a webhook for hours, not for days."""
 
 
 def handlers() -> list[Handler]:  # type: ignore[type-arg]  # one list for events of many kinds
@@ -128,11 +142,18 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
     store = open_store(engine, vault, CLOCK)
     client = Shopify(http, Budget(engine), base_url=settings.orderbridge_shopify_url)
     runtime = open_runtime(store)
-    workers = DueWorkers(
-        store, locks, Connections(store, _no_vendor, _Nothing()), {REPLAY: Replayer(store, runtime).replay}
-    )
-    desk = Desk(store, Shops(client, ShopKeys(client, store.secret)))
-    return Api(store, runtime, workers, desk, create_app(desk))
+    shops = Shops(client, ShopKeys(client, store.secret))
+    desk = Desk(store, shops, public_url=settings.orderbridge_public_url)
+    return Api(store, runtime, open_workers(store, locks, runtime, desk), desk, create_app(desk))
+
+
+def open_workers(store: Store[ApiUnit], locks: SessionLocks, runtime: Runtime[ApiUnit], desk: Desk) -> DueWorkers:
+    handlers = {
+        REPLAY: Replayer(store, runtime).replay,
+        RETRIES: work_off(desk),
+        SUBSCRIBE: keep_subscribed(desk),
+    }
+    return DueWorkers(store, locks, Connections(store, _no_vendor, _Nothing()), handlers)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
@@ -142,6 +163,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
         http = await stack.enter_async_context(open_http())
         api = wire(opened.engine, opened.vault, opened.locks, http, settings)
         await install_admin_key(api.desk, settings.orderbridge_admin_key.get_secret_value())
+        await subscribe_all(api.desk)
         health = Health(api.store, api.runtime, opened.consumer)
         api.app.include_router(health_routes(health.live, health.ready, health.measure))
         listener = listen("0.0.0.0", settings.orderbridge_api_port, "ORDERBRIDGE_API_PORT")  # noqa: S104 - a container
@@ -169,6 +191,7 @@ async def mind_the_clock(store: Store[ApiUnit], stop: asyncio.Event) -> None:
                         break
             async with store.transaction() as unit:
                 await unit.forget_answers(unit.now - _ANSWERS_KEPT)
+                await unit.forget_webhooks(unit.now - _WEBHOOKS_KEPT)
         except Exception as error:
             if not is_transient(error):
                 raise
@@ -180,7 +203,7 @@ async def mind_the_clock(store: Store[ApiUnit], stop: asyncio.Event) -> None:
 
 
 async def republish(settings: Settings) -> int:
-    """Rebuild every order from the kept facts and publish it again, and every connection."""
+    """Rebuild every order from the kept facts and publish it again, and every connection and mapping."""
     async with open_engine(settings.database_url.get_secret_value(), schema=MIGRATIONS.schema) as engine:
         keys = MasterKeys.parse(settings.orderbridge_master_key.get_secret_value())
         return await republish_all(open_store(engine, Vault(keys), CLOCK))
@@ -204,9 +227,23 @@ async def republish_all(store: Store[ApiUnit]) -> int:
                 changed = connection.changed
                 unit.publish(CONNECTIONS, changed.connection_id, changed.rev, changed)
         if not stored:
-            return published
+            return published + await republish_mappings(store)
         published += len(stored)
         after = stored[-1].changed.connection_id
+
+
+async def republish_mappings(store: Store[ApiUnit]) -> int:
+    """The deleted ones, too: who missed a tombstone must hear of it."""
+    published, after = 0, ("", "")
+    while True:
+        async with store.transaction() as unit:
+            stored = await unit.list_mappings(MappingFilter(), after, 1000, deleted=True)
+            for each in stored:
+                publish_mapping(unit, each)
+        if not stored:
+            return published
+        published += len(stored)
+        after = (stored[-1].mapping.connection_id, stored[-1].mapping.amazon_sku)
 
 
 class _Nothing:

@@ -16,16 +16,20 @@ from orderbridge.events import (
     Event,
     Fact,
     MessageParked,
+    Reason,
 )
 from orderbridge.status import Status
 from orderbridge.step import Work
+from orderbridge.step.unit import DueRow
 
 from .domain.commands import CommandRecord
 from .domain.connections import StoredConnection
+from .domain.mappings import MappingFilter, StoredMapping, Wanted
 from .domain.paging import OrderFilter, Page
 from .domain.parked import ParkedMessage, ParkedState
 from .domain.projection import OrderState
 from .domain.resource import OrderResource
+from .domain.retries import RetryEndings, RetryRecord
 from .domain.timeline import KeptFact
 from .domain.variants import FoundVariant
 
@@ -43,12 +47,12 @@ class OrderView:
 
 @dataclass(frozen=True, slots=True)
 class OrderHead:
-    """What a decision about a command needs of an order."""
+    """What a decision about a command needs of an order; ``link`` leads to its Shopify order."""
 
     order_id: str
     connection_id: str
     status: Status
-    reason: str | None
+    reason: Reason | None
     link: str | None
 
 
@@ -95,6 +99,12 @@ class Transaction(Protocol):
 
     def schedule(self, work: Work) -> None: ...
 
+    async def finish(self, row: DueRow) -> None:
+        """The due work is done, unless it was asked for again meanwhile."""
+
+    async def postpone(self, row: DueRow, delay_s: float) -> None:
+        """The due work goes on, or comes again, ``delay_s`` seconds from now."""
+
 
 class Orders(Transaction, Protocol):
     async def hold_orders(self, order_ids: Sequence[str]) -> dict[str, OrderState]:
@@ -114,9 +124,6 @@ class Orders(Transaction, Protocol):
     async def newest_kept(self, order_ids: Sequence[str]) -> dict[str, OrderState]:
         """The newest fact per source, from the facts alone."""
 
-    async def order_head(self, order_id: str) -> OrderHead | None:
-        """Lock the order and say how it stands."""
-
     async def order_text(self, order_id: str) -> str | None: ...
 
     async def list_orders(self, asked: OrderFilter, page: Page) -> list[ListedOrder]: ...
@@ -127,11 +134,15 @@ class Orders(Transaction, Protocol):
 
 
 class Commands(Transaction, Protocol):
-    async def add_command(self, command: CommandRecord) -> None: ...
+    async def order_heads(self, order_ids: Sequence[str]) -> dict[str, OrderHead]:
+        """Lock the orders, in the order of their ids, and say how each stands; who is not known is left out."""
 
-    async def open_command(
-        self, mode: CommandMode, *, order_id: str | None = None, parked_id: str | None = None
-    ) -> CommandRecord | None: ...
+    async def add_commands(self, commands: Sequence[CommandRecord]) -> None: ...
+
+    async def open_commands(self, mode: CommandMode, order_ids: Sequence[str]) -> dict[str, CommandRecord]:
+        """The open command of that mode, by order; of locked orders none can come to it."""
+
+    async def open_replay(self, parked_id: str) -> CommandRecord | None: ...
 
     async def command(self, command_id: str) -> CommandRecord | None: ...
 
@@ -155,6 +166,29 @@ class Parked(Transaction, Protocol):
         """Lock the row and read it."""
 
     async def list_parked(self, state: ParkedState, page: Page) -> list[ParkedMessage]: ...
+
+
+class Retries(Transaction, Protocol):
+    async def add_retry(self, retry: RetryRecord) -> int:
+        """Keep it with the orders that its filter matches now, nearest ship-by first; returns how many they are."""
+
+    async def hold_retry(self, retry_id: str) -> RetryRecord | None: ...
+
+    async def unasked(self, retry_id: str, limit: int) -> list[str]:
+        """The next orders of which nothing was asked yet."""
+
+    async def note_asked(self, retry: RetryRecord, asked: Mapping[str, str], refused: Mapping[str, str]) -> None:
+        """Keep each order's command id, or the code of its refusal, and the retry's counts."""
+
+    async def retry(self, retry_id: str) -> tuple[RetryRecord, RetryEndings] | None:
+        """As it stands, and how many of its commands have ended."""
+
+
+class Webhooks(Transaction, Protocol):
+    async def add_webhook(self, connection_id: str, webhook_id: str, topic: str) -> bool:
+        """False when it came before."""
+
+    async def forget_webhooks(self, older_than: datetime) -> None: ...
 
 
 class Connections(Transaction, Protocol):
@@ -181,6 +215,27 @@ class Connections(Transaction, Protocol):
     async def put_secrets(self, connection_id: str, vendor: str, secrets: Mapping[str, str]) -> None: ...
 
 
+class Mappings(Transaction, Protocol):
+    """Changes of a connection's mappings are made while its row is held, one after the other."""
+
+    async def stored_mappings(self, connection_id: str, amazon_skus: Collection[str]) -> dict[str, StoredMapping]:
+        """By Amazon SKU; deleted ones, too."""
+
+    async def put_mappings(self, stored: Sequence[StoredMapping]) -> None:
+        """Write these revisions, all of one actor, and keep each as a change for ever."""
+
+    async def list_mappings(
+        self, asked: MappingFilter, after: tuple[str, str], limit: int, *, deleted: bool = False
+    ) -> list[StoredMapping]:
+        """By connection and Amazon SKU, those that follow ``after``; ``deleted``: the deleted ones, too."""
+
+    async def skus_holding_orders(self, connection_id: str, amazon_skus: Collection[str]) -> set[str]:
+        """Those of the SKUs that hold an unmatched order."""
+
+    async def count_freed(self, connection_id: str, mapped: Sequence[Wanted]) -> int:
+        """How many unmatched orders are held by nothing but SKUs that these mappings map for the order's day."""
+
+
 class Keys(Transaction, Protocol):
     async def api_keys(self) -> list[tuple[str, Caller]]:
         """Each key's SHA-256 in hex, and whose it is."""
@@ -189,7 +244,7 @@ class Keys(Transaction, Protocol):
         """Give the named key this value; its older one no longer opens anything."""
 
 
-class Unit(Orders, Commands, Parked, Connections, Keys, Protocol):
+class Unit(Orders, Commands, Parked, Retries, Webhooks, Connections, Mappings, Keys, Protocol):
     """One transaction of the api."""
 
 
@@ -202,4 +257,13 @@ class Shops(Protocol):
 
     async def with_skus(self, connection: ConnectionChanged, skus: Collection[str]) -> dict[str, list[FoundVariant]]:
         """All variants that have each of these SKUs now (trimmed, case kept), by the SKU as given; at most 50."""
+        ...
+
+    async def search(self, connection: ConnectionChanged, text: str) -> list[FoundVariant]:
+        """A few variants that a person might mean by these words, or by the beginning of a SKU."""
+        ...
+
+    async def keep_subscribed(self, connection: ConnectionChanged, base: str, path: str) -> int:
+        """See that the shop's webhooks go to ``base`` + ``path``, which is this connection's alone, each once; returns
+        how many subscriptions had to be changed. Raises ``Refused`` when Shopify does not take the address."""
         ...

@@ -10,7 +10,14 @@ from functools import partial
 from typing import Any
 
 from orderbridge.budget import Budget
-from orderbridge.events import Command, ConnectionChanged, OrderImported, OrderMatched, OrderUnmatched
+from orderbridge.events import (
+    Command,
+    ConnectionChanged,
+    OrderImported,
+    OrderMatched,
+    OrderUnmatched,
+    ShopChanged,
+)
 from orderbridge.http import Http, open_http
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
@@ -30,6 +37,7 @@ from orderbridge.topics import (
     MATCHED,
     PARKED,
     PROGRESS,
+    SHOP_CHANGES,
     UNMATCHED,
 )
 from orderbridge.vault import MasterKeys, Vault
@@ -38,13 +46,15 @@ from orderbridge.web import health_app, listen, serve_http
 from .adapters.shop import Shops
 from .adapters.store import CreatorUnit, published
 from .migrations import MIGRATIONS
-from .ports import CREATE
+from .ports import CANCEL, CREATE, REREAD, RESOLVE, RESTOCK
 from .settings import Settings
+from .steps.closing import Closing
 from .steps.creating import Creating
 from .steps.intake import take_commands, take_imports, take_matches
+from .steps.restocking import Restocking, take_shop_changes
 from .steps.watch import ConnectionWatch
 
-READS = (CONNECTIONS, IMPORTED, MATCHED, UNMATCHED, COMMANDS)
+READS = (CONNECTIONS, IMPORTED, MATCHED, UNMATCHED, COMMANDS, SHOP_CHANGES)
 WRITES = (PROGRESS, CREATED, FAILED, COMMANDS_ENDED, CONNECTIONS_STATUS, PARKED)
 
 
@@ -71,15 +81,22 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
             Handler(MATCHED, OrderMatched, take_matches),
             Handler(UNMATCHED, OrderUnmatched, take_matches),
             Handler(COMMANDS, Command, take_commands),
+            Handler(SHOP_CHANGES, ShopChanged, take_shop_changes),
         ],
     )
-    creating = Creating(store, locks, shops, settings.orderbridge_settle_s)
+    creating = Creating(store, locks, shops, settings.orderbridge_settle_s, settings.orderbridge_stock_reread_s)
+    closing = Closing(store, locks, shops)
+    restocking = Restocking(store, shops, settings.orderbridge_stock_reread_s)
     workers = DueWorkers(
         store,
         locks,
         connections,
         {
             CREATE: creating.create,
+            RESOLVE: closing.resolve,
+            CANCEL: closing.cancel,
+            RESTOCK: restocking.restock,
+            REREAD: restocking.reread,
             SET_ASIDE: runtime.take_set_aside,
             REPLAY: Replayer(store, runtime).replay,
         },

@@ -14,10 +14,20 @@ from orderbridge.step import Work
 from orderbridge.step.unit import DueRow
 
 from .domain.order import Change, Order
-from .domain.outcomes import Outcome, Stock
+from .domain.outcomes import CancelAccepted, CancelRefused, Outcome, Stock
+from .domain.remedies import AtShopify
+from .domain.waiting import Queue, Wait
 
 CREATE = "create"
 """The kind of due work that walks an order through its phases; its key is the order_id."""
+RESOLVE = "resolve"
+"""The kind of due work that links an order to one that Shopify has; its key is the order_id."""
+CANCEL = "cancel"
+"""The kind of due work that cancels an order's Shopify order; its key is the order_id."""
+RESTOCK = "restock"
+"""The kind of due work that looks whether flagged orders can be had now; its key is the connection_id."""
+REREAD = "reread"
+"""The kind of due work that flags all that wait for stock, now and again; its key is the connection_id."""
 
 
 @dataclass(frozen=True)
@@ -50,16 +60,20 @@ class Unit(Protocol):
         """The orders, made where they were not known, locked until the end of the transaction."""
         ...
 
-    async def lock_planned(self, connection_id: str) -> list[Order]:
-        """The connection's orders whose attempt was promised and not sent, locked."""
+    async def lock_expecting(self, connection_id: str) -> list[Order]:
+        """The connection's orders whose attempt was promised and not sent, or that have open commands, locked."""
         ...
 
     async def database_time(self) -> datetime:
         """The one clock that all workers share, read now."""
         ...
 
-    async def parked(self, order_id: str) -> bool:
-        """Whether something of the order is parked here."""
+    async def parked(self, order_ids: Collection[str]) -> Collection[str]:
+        """Those of the orders that something is parked of here."""
+        ...
+
+    async def linked(self, shopify_order_id: str, order_id: str) -> str | None:
+        """Another order than this that the Shopify order belongs to; nobody links one to it until the end."""
         ...
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None: ...
@@ -78,6 +92,35 @@ class Unit(Protocol):
 
     async def book(self, order: Order, reservation: Reservation) -> None:
         """Enter it in the ledger of reservations."""
+        ...
+
+    async def await_stock(self, order: Order, waits: Collection[Wait], *, explained: bool, reread_s: float) -> None:
+        """Keep what a refused order waits for, and see that its stock is read again from time to time.
+
+        How much there was counts when that explains the refusal, or when it is not the first one.
+        """
+        ...
+
+    async def flag(self, connection_id: str, subjects: Mapping[str, Collection[str]]) -> tuple[int, datetime | None]:
+        """Flag what waits for one of these, by kind; how many that were, and their nearest ship-by date."""
+        ...
+
+    async def flag_all(self, connection_id: str) -> tuple[int, datetime | None]: ...
+
+    async def forget_flags(self, connection_id: str) -> None: ...
+
+    async def looked_at(self, flags: Mapping[tuple[str, str], int]) -> None:
+        """Take so many flags off these waits (order and variant): others may have come meanwhile."""
+        ...
+
+    async def anything_waits(self, connection_id: str) -> bool: ...
+
+    async def queue(self, connection_id: str) -> Queue:
+        """The flagged orders, and those that compete with them."""
+        ...
+
+    async def coming(self, kind: str, key: str, within_s: float) -> bool:
+        """Whether this work begins in so many seconds, and not before this transaction ends."""
         ...
 
     def schedule(self, work: Work) -> None: ...
@@ -116,4 +159,20 @@ class Shopify(Protocol):
 
     async def find(self, connection: ConnectionChanged, amazon_order_id: str) -> ShopifyOrder | None: ...
 
-    async def stock(self, connection: ConnectionChanged, variant_ids: Iterable[str]) -> Mapping[str, Stock]: ...
+    async def stock(
+        self, connection: ConnectionChanged, variant_ids: Iterable[str], *, urgent: bool = True
+    ) -> Mapping[str, Stock]:
+        """By variant; one that is gone is absent. What is not ``urgent`` leaves points to the creation of orders."""
+        ...
+
+
+class ShopifyOrders(Protocol):
+    """The orders of a connection's shop; every call may raise ``Transient`` or ``Blocked``."""
+
+    async def order(self, connection: ConnectionChanged, gid: str) -> AtShopify | None: ...
+
+    async def cancel(self, connection: ConnectionChanged, gid: str, *, restock: bool) -> CancelAccepted | CancelRefused:
+        """Ask for it; ``Transient``: it may take effect all the same."""
+        ...
+
+    async def job_done(self, connection: ConnectionChanged, job: str) -> bool: ...

@@ -29,6 +29,9 @@ class Settings(ServiceSettings):
     orderbridge_shopify_lookup_lag_s: Seconds = Field(
         default=5, description="how long after its creation a look-up may miss an order"
     )
+    orderbridge_stock_reread_s: Annotated[float, Field(gt=0, le=86_400, allow_inf_nan=False)] = Field(
+        default=300, description="how often the stock of what orders wait for is read again"
+    )
     orderbridge_health_port: Port = 9103
 
     @model_validator(mode="after")

@@ -27,11 +27,14 @@ from orderbridge.web import health_app, listen, serve_http
 from .adapters.amazon import AmazonClient
 from .adapters.store import IngestorUnit, WatchedConnections
 from .migrations import MIGRATIONS
+from .ports import REFETCH
 from .settings import Settings
+from .steps.commands import take_commands
 from .steps.connecting import ConnectionWatch, take_settings
 from .steps.pollers import Pollers
 from .steps.polling import Poller
-from .steps.replaying import Replaying, take_commands
+from .steps.refetching import Refetching
+from .steps.replaying import Replaying
 from .steps.reports import Reports
 
 READS = (CONNECTIONS, COMMANDS)
@@ -86,6 +89,7 @@ def wire(
         {
             CHECK: check,
             SET_ASIDE: runtime.take_set_aside,
+            REFETCH: Refetching(store, amazon).refetch,
             REPLAY: Replaying(store, amazon, watched, Replayer(store, runtime).replay).replay,
         },
     )

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from orderbridge.errors import Blocked, Transient
-from orderbridge.events import CommandEnded, ConnectionChanged
+from orderbridge.events import Command, CommandEnded, ConnectionChanged
 from orderbridge.step import Work
 from orderbridge.step.parking import Parcel
 from orderbridge.step.unit import DueRow
@@ -20,6 +20,8 @@ from .domain.windows import Progress, Window
 
 AMAZON = "amazon"
 """The origin of an order that was parked because it, as Amazon sent it, could not be taken."""
+REFETCH = "refetch"
+"""The kind of due work that asks Amazon for one order; its key is the order_id."""
 
 
 class RequestRefused(Transient):
@@ -81,6 +83,14 @@ class Parked:
     parked_id: str
     order_id: str | None
     body: bytes
+
+
+@dataclass(frozen=True)
+class OpenCommand:
+    """A refetch that was neither answered nor ended."""
+
+    command_id: str
+    order_id: str
 
 
 class Unit(Protocol):
@@ -152,6 +162,31 @@ class Unit(Protocol):
 
     async def waiting_replays(self, connection_id: str) -> list[DueRow]:
         """Replays that nobody is carrying out, locked."""
+        ...
+
+    async def ship_by_of(self, order_ids: Collection[str]) -> Mapping[str, datetime]:
+        """When these orders are to be shipped, of those of which it is known."""
+        ...
+
+    async def keep_commands(self, commands: Sequence[Command]) -> None: ...
+
+    async def open_commands(self, order_id: str) -> Sequence[OpenCommand]:
+        """Oldest first."""
+        ...
+
+    async def close_commands(self, order_id: str, commands: Sequence[OpenCommand]) -> Sequence[OpenCommand]:
+        """The caller answers or ends what this returns: those of the commands that were still open.
+
+        Who locks the connection's settings as well locks these first.
+        """
+        ...
+
+    async def close_commands_of(self, connection_id: str) -> Sequence[OpenCommand]:
+        """All that are open; the caller ends them."""
+        ...
+
+    async def refetches_ahead(self, row: DueRow) -> int:
+        """How many refetches of the connection are due before this one."""
         ...
 
     def schedule(self, work: Work) -> None: ...

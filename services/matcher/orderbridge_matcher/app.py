@@ -10,7 +10,7 @@ from functools import partial
 from typing import Any
 
 from orderbridge.budget import Budget
-from orderbridge.events import Command, ConnectionChanged
+from orderbridge.events import Command, ConnectionChanged, ShopChanged, SkuMapping
 from orderbridge.http import Http, open_http
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
@@ -24,9 +24,12 @@ from orderbridge.topics import (
     COMMANDS_ENDED,
     CONNECTIONS,
     CONNECTIONS_STATUS,
+    CREATED,
     IMPORTED,
     MATCHED,
     PARKED,
+    SHOP_CHANGES,
+    SKU_MAPPINGS,
     UNMATCHED,
 )
 from orderbridge.vault import MasterKeys, Vault
@@ -34,17 +37,25 @@ from orderbridge.web import health_app, listen, serve_http
 
 from .adapters.shop import Shops
 from .adapters.store import MatcherUnit, published
-from .domain.order import Import
+from .domain.order import Created, Import
 from .migrations import MIGRATIONS
-from .ports import CATALOGUE, DECIDE, LOOK_UP
+from .ports import CATALOGUE, DECIDE, EXPORT, LOOK_UP, PRODUCT
 from .settings import Settings
-from .steps.arriving import take_commands, take_connections, take_imports
+from .steps.arriving import (
+    take_commands,
+    take_connections,
+    take_created,
+    take_imports,
+    take_mappings,
+    take_shop_changes,
+)
+from .steps.exporting import Exporting
 from .steps.looking import Looking
 from .steps.reading import Reading
 from .steps.watch import ConnectionWatch
 
-READS = (CONNECTIONS, IMPORTED, COMMANDS)
-WRITES = (MATCHED, UNMATCHED, COMMANDS_ENDED, CONNECTIONS_STATUS, PARKED)
+READS = (CONNECTIONS, SKU_MAPPINGS, IMPORTED, CREATED, COMMANDS, SHOP_CHANGES)
+WRITES = (MATCHED, UNMATCHED, COMMANDS_ENDED, SHOP_CHANGES, CONNECTIONS_STATUS, PARKED)
 
 
 @dataclass(frozen=True)
@@ -56,6 +67,12 @@ class Matcher:
     workers: DueWorkers
 
 
+def unmapped(key: str, rev: int) -> SkuMapping:
+    """What the tombstone of a mapping says: from this revision on the Amazon SKU is mapped to nothing."""
+    connection_id, _, amazon_sku = key.partition(":")
+    return SkuMapping(connection_id=connection_id, amazon_sku=amazon_sku, rev=rev)
+
+
 def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: Settings) -> Matcher:
     store = Store(engine, "matcher", vault, partial(datetime.now, UTC), MatcherUnit)
     client = Shopify(http, Budget(engine), base_url=settings.orderbridge_shopify_url)
@@ -64,8 +81,11 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
         store,
         [
             Handler(CONNECTIONS, ConnectionChanged, take_connections),
+            Handler(SKU_MAPPINGS, SkuMapping, take_mappings, removed=unmapped),
             Handler(IMPORTED, Import, take_imports),
+            Handler(CREATED, Created, take_created),
             Handler(COMMANDS, Command, take_commands),
+            Handler(SHOP_CHANGES, ShopChanged, take_shop_changes),
         ],
     )
     reading = Reading(store, shops)
@@ -74,7 +94,9 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
         locks,
         Connections(store, shops.try_vendor, ConnectionWatch()),
         {
+            EXPORT: Exporting(store, shops).export,
             CATALOGUE: reading.read,
+            PRODUCT: reading.read_product,
             DECIDE: reading.decide,
             LOOK_UP: Looking(store, shops).look_up,
             SET_ASIDE: runtime.take_set_aside,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from orderbridge.events import (
     OrderUnmatched,
 )
 from orderbridge.kafka import Received
-from orderbridge.postgres import open_engine, upgrade
+from orderbridge.postgres import open_engine, open_session_locks, upgrade
 from orderbridge.step import Runtime, Store
 from orderbridge.topics import (
     COMMANDS_ENDED,
@@ -43,11 +44,11 @@ from orderbridge.topics import (
 from orderbridge.vault import MasterKeys, Vault
 from orderbridge_api.actions import Desk, install_admin_key
 from orderbridge_api.adapters.store import ApiUnit, open_store
-from orderbridge_api.app import CLOCK, create_app, open_runtime
+from orderbridge_api.app import CLOCK, create_app, open_runtime, open_workers
 from orderbridge_api.domain.variants import FoundVariant
 from orderbridge_api.migrations import MIGRATIONS
 from tests.support.facts import ORDER
-from tests.support.step import MASTER_KEY, received
+from tests.support.step import MASTER_KEY, end, received
 
 ADMIN_KEY = "an invented key for tests"
 TOPIC_OF: dict[type[Event], str] = {
@@ -65,12 +66,42 @@ class ShownShops:
 
     def __init__(self) -> None:
         self.variants: list[FoundVariant] = []
+        self.subscribed: list[str] = []
+        self.asked: list[str] = []
         self.trouble: Exception | None = None
 
     async def with_skus(self, connection: ConnectionChanged, skus: Collection[str]) -> dict[str, list[FoundVariant]]:
         if self.trouble is not None:
             raise self.trouble
+        assert len(skus) <= 50
+        self.asked += skus
         return {sku: [one for one in self.variants if one.shopify_sku == sku.strip()] for sku in skus}
+
+    async def search(self, connection: ConnectionChanged, text: str) -> list[FoundVariant]:
+        if self.trouble is not None:
+            raise self.trouble
+        return [one for one in self.variants if text.lower() in f"{one.shopify_sku} {one.product_title}".lower()]
+
+    def sell(self, *skus: str, status: str = "ACTIVE") -> None:
+        """Have one more variant of each of these SKUs."""
+        for sku in skus:
+            number = len(self.variants) + 1
+            self.variants.append(
+                FoundVariant(
+                    variant_id=f"gid://shopify/ProductVariant/{number}",
+                    product_id=f"gid://shopify/Product/{number}",
+                    shopify_sku=sku,
+                    title="Default Title",
+                    product_title=f"Invented {sku}",
+                    status=status,
+                )
+            )
+
+    async def keep_subscribed(self, connection: ConnectionChanged, base: str, path: str) -> int:
+        if self.trouble is not None:
+            raise self.trouble
+        self.subscribed.append(f"{base} {path}")
+        return 4
 
 
 @dataclass
@@ -81,6 +112,7 @@ class Api:
     runtime: Runtime[ApiUnit]
     client: httpx.AsyncClient
     shops: ShownShops
+    desk: Desk
 
     async def take(self, *events: Event) -> None:
         """Hand events over in one batch, as Kafka would."""
@@ -120,7 +152,10 @@ async def emptied(url: str) -> None:
                 where schemaname in ('api', 'vault') and tablename <> 'alembic_version'
             """)
         )
-        await connection.execute(text(f"truncate {', '.join(found.scalars())} restart identity"))
+        # Only those that were written to: truncating one makes new files for it and its indexes.
+        written = " union all ".join(f"select '{name}' where exists (select 1 from {name})" for name in found.scalars())
+        if names := (await connection.execute(text(written))).scalars().all():
+            await connection.execute(text(f"truncate {', '.join(names)} restart identity"))
 
 
 @asynccontextmanager
@@ -134,7 +169,20 @@ async def open_api(url: str) -> AsyncIterator[Api]:
         transport = httpx.ASGITransport(create_app(desk), raise_app_exceptions=False)
         headers = {"Authorization": f"Bearer {ADMIN_KEY}"}
         async with httpx.AsyncClient(transport=transport, base_url="http://api.example", headers=headers) as client:
-            yield Api(store, open_runtime(store), client, shops)
+            yield Api(store, open_runtime(store), client, shops, desk)
+
+
+@asynccontextmanager
+async def working(api: Api, desk: Desk | None = None) -> AsyncIterator[None]:
+    """The api's workers at their due work."""
+    async with open_session_locks(api.store.engine) as locks:
+        stop = asyncio.Event()
+        workers = open_workers(api.store, locks, api.runtime, desk or api.desk)
+        running = asyncio.create_task(workers.run(stop))
+        try:
+            yield
+        finally:
+            await end(stop, [running])
 
 
 def parked(state: str = "parked", parked_id: str = "p1", **more: Any) -> MessageParked:

@@ -65,6 +65,7 @@ async def test_a_connection_is_made_published_and_shown_with_its_defaults(api: A
         "poll_interval_s": 60,
         "overlap_s": 600,
         "safety_lag_s": 180,
+        "wake_on_restock": True,
         "match_drafts": False,
     }
     assert shown["amazon"]["client_id"] == "amzn1.application-oa2-client.invented"

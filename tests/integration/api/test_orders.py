@@ -242,7 +242,7 @@ async def test_only_stock_can_be_forced(api: Api) -> None:
 @pytest.mark.parametrize(
     ("body", "field"),
     [
-        ({"mode": "rematch"}, "mode"),
+        ({"mode": "replay"}, "mode"),
         ({"mode": "force"}, "body"),
         ({"mode": "force", "reason": "  "}, "body"),
         ({"mode": "retry", "colour": "red"}, "colour"),

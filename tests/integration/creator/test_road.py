@@ -96,6 +96,20 @@ async def test_a_new_match_after_a_refusal_is_a_new_attempt(world: World) -> Non
     assert await world.attempts() == ["refused", "accepted"]
 
 
+async def test_a_refetch_that_leads_to_an_order_is_done_with_it(world: World) -> None:
+    await world.stock(0)
+    async with world.working():
+        await world.order()
+        await world.comes_to("failed")
+        await world.stock(5)
+        await world.deliver(imported(2, command_id="c1"))
+        await world.deliver(tee_match(seq=2, imported_seq=2, command_id="c1", mode="refetch"))
+        fact = await world.comes_to("created")
+
+    assert (fact["command_id"], fact["mode"], fact["imported_seq"]) == ("c1", "refetch", 2)
+    assert await world.ends() == {"c1": ("done", "created")}
+
+
 async def test_force_creates_without_stock_and_tags_the_order(world: World) -> None:
     await world.stock(0)
     async with world.working():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -13,7 +14,18 @@ import httpx
 
 from orderbridge import budget, vault
 from orderbridge.connections import AmazonAccount, ConnectionSettings, ShopifyAccount
-from orderbridge.events import Command, ConnectionChanged, Event, Fact, OrderImported, OrderMatched, OrderUnmatched
+from orderbridge.events import (
+    Command,
+    CommandMode,
+    ConnectionChanged,
+    Event,
+    Fact,
+    OrderImported,
+    OrderMatched,
+    OrderUnmatched,
+    ShopChanged,
+    Target,
+)
 from orderbridge.http import Http, open_http
 from orderbridge.kafka import Received
 from orderbridge.postgres import SessionLocks, open_engine, open_session_locks, upgrade
@@ -28,6 +40,7 @@ from orderbridge.topics import (
     IMPORTED,
     MATCHED,
     PROGRESS,
+    SHOP_CHANGES,
     UNMATCHED,
 )
 from orderbridge.vault import MasterKeys, Table, Vault
@@ -65,7 +78,7 @@ def settings_of(database_url: str, **changed: float | str) -> Settings:
 
 
 def connection_changed(
-    connection_id: str = "main", shop: str = SHOP, rev: int = 1, check: int = 0
+    connection_id: str = "main", shop: str = SHOP, rev: int = 1, check: int = 0, **settings: Any
 ) -> ConnectionChanged:
     return ConnectionChanged(
         connection_id=connection_id,
@@ -74,7 +87,7 @@ def connection_changed(
         secrets_rev=rev,
         amazon=AmazonAccount(region="na", seller_id="A1SELLER", marketplace_ids=("ATVPDKIKX0DER",)),
         shopify=ShopifyAccount(shop=shop),
-        settings=ConnectionSettings(),
+        settings=ConnectionSettings(**settings),
         added_at=at(),
         at=at(),
     )
@@ -89,6 +102,22 @@ def tee_match(
         event.lines[0].targets[0].model_copy(update={"variant_id": TEE, "shopify_sku": TEE_SKU, "quantity": quantity})
     )
     return event.model_copy(update={"lines": (event.lines[0].model_copy(update={"targets": (target,)}),)})
+
+
+def match_of(
+    *targets: tuple[str, str, int], order_id: str = ORDER, seq: int = 1, imported_seq: int = 1, **more: Any
+) -> OrderMatched:
+    """One line that takes these variants: id, SKU, units."""
+    event = matched(seq, imported_seq, order_id=order_id, **more)
+    chosen = tuple(Target(variant_id=variant, shopify_sku=sku, quantity=units) for variant, sku, units in targets)
+    return event.model_copy(update={"lines": (event.lines[0].model_copy(update={"targets": chosen}),)})
+
+
+def remedy(
+    mode: CommandMode, command_id: str = "c1", order_id: str = ORDER, connection_id: str = "main", **more: Any
+) -> Command:
+    values = {"order_id": order_id, "connection_id": connection_id, "reason": "by hand", "actor": "key:test"}
+    return Command(command_id=command_id, mode=mode, at=at(), **(values | more))
 
 
 def numbered(n: int, connection_id: str = "main") -> str:
@@ -120,6 +149,14 @@ class World:
         secrets = {"client_id": "demo-client", "client_secret": "demo-secret"} | more
         await self.put("connections", f"{connection_id}/shopify", json.dumps(secrets).encode())
         await self.deliver(connection_changed(connection_id, shop, rev))
+
+    async def change_settings(self, rev: int, **settings: Any) -> None:
+        """Of the connection ``main``."""
+        await self.deliver(connection_changed(rev=rev, **settings))
+
+    async def word(self, kind: str, subject: str, change: str = "changed") -> None:
+        """A word that something changed at the shop, as the api passes on a webhook."""
+        await self.deliver(_word(kind, subject, change))
 
     async def is_ready(self, state: str = "ok", connection_id: str = "main") -> bool:
         """Whether the connection was tried, with this outcome."""
@@ -209,8 +246,19 @@ class World:
     async def trouble(self, kind: str, operation: str = "orderCreate", **more: Any) -> None:
         await self.control("POST", "trouble", kind=kind, operation=operation, **more)
 
-    async def stock(self, available: int, **more: Any) -> None:
-        await self.control("POST", "stock", sku=TEE_SKU, available=available, **more)
+    async def stock(self, available: int, sku: str = TEE_SKU, **more: Any) -> None:
+        await self.control("POST", "stock", sku=sku, available=available, **more)
+
+    async def variant(self, sku: str = TEE_SKU) -> dict[str, Any]:
+        answer = await self.control_http.get(f"/_control/shops/{SHOP}/variants", params={"sku": sku})
+        [shown] = answer.json()
+        variant: dict[str, Any] = shown
+        return variant
+
+    async def by_hand(self, name: str = "HAND-1", **more: Any) -> str:
+        """An order that somebody makes in Shopify; returns its gid."""
+        made = await self.control("POST", "orders", name=name, **more)
+        return str(made["order_id"])
 
     async def ledger(self, shop: str = SHOP) -> dict[str, Any]:
         ledger: dict[str, Any] = await self.control("GET", "ledger", shop=shop)
@@ -286,6 +334,8 @@ def _record(event: Event) -> Received:
     match event:
         case ConnectionChanged():
             return received(CONNECTIONS, event, event.connection_id, event.rev)
+        case ShopChanged():
+            return received(SHOP_CHANGES, event, f"{event.connection_id}:{event.subject}", uuid.uuid4().hex)
         case Command():
             return received(COMMANDS, event, event.order_id or event.connection_id, event.command_id)
         case OrderImported():
@@ -298,6 +348,11 @@ def _record(event: Event) -> Received:
             raise AssertionError(f"nobody sends {type(event).__name__} to the creator")
     assert isinstance(event, Fact)
     return received(topic, event, event.order_id)
+
+
+def _word(kind: str, subject: str, change: str) -> ShopChanged:
+    values = {"connection_id": "main", "source": "api", "kind": kind, "subject": subject, "change": change, "at": at()}
+    return ShopChanged.model_validate(values)
 
 
 def _json(value: Any) -> dict[str, Any]:

@@ -110,6 +110,17 @@ class World:
         )
         await self.ingestor.runtime.process([received(COMMANDS, event, order_id or "main", command_id)])
 
+    async def refetch(self, order_id: str, command_id: str = "c1") -> None:
+        event = Command(
+            command_id=command_id,
+            order_id=order_id,
+            connection_id="main",
+            mode="refetch",
+            actor="admin",
+            at=at(),
+        )
+        await self.ingestor.runtime.process([received(COMMANDS, event, order_id, command_id)])
+
     # --- Amazon's side
 
     async def control(self, path: str, body: object = None, *, method: str = "POST") -> Any:

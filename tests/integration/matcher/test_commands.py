@@ -58,7 +58,8 @@ async def test_a_retry_sees_that_a_known_variant_changed_its_sku(world: World) -
     async with world.working():
         fact = await world.comes_to(UNMATCHED, seq=2)
 
-    assert fact["reason"]["code"] == "sku_not_found"
+    assert fact["reason"]["code"] == "sku_changed_after_import"
+    assert (fact["reason"]["details"]["old_sku"], fact["reason"]["details"]["new_sku"]) == (TEE_SKU, "RENAMED")
 
 
 async def test_a_retry_sees_that_a_known_variant_was_deleted(world: World) -> None:
@@ -67,9 +68,11 @@ async def test_a_retry_sees_that_a_known_variant_was_deleted(world: World) -> No
     await world.control("DELETE", f"variants/{TEE_SKU}")
     await world.deliver(command("c1"))
     async with world.working():
-        await world.comes_to(UNMATCHED, seq=2)
+        fact = await world.comes_to(UNMATCHED, seq=2)
 
-    assert await rows(world.matcher.store, "select * from variants where variant_id = :id", id=TEE) == []
+    assert fact["reason"]["code"] == "variant_missing"
+    [kept] = await rows(world.matcher.store, "select sku, status from variants where variant_id = :id", id=TEE)
+    assert kept == {"sku": None, "status": "GONE"}
 
 
 async def test_two_commands_for_one_order_are_both_answered(world: World) -> None:

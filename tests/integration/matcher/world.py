@@ -8,19 +8,40 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
+from uuid import uuid4
 
 import httpx
 from sqlalchemy import text
 
 from orderbridge import budget, vault
 from orderbridge.connections import AmazonAccount, ConnectionSettings, ShopifyAccount
-from orderbridge.events import Command, ConnectionChanged, Event, ImportedLine, OrderImported
+from orderbridge.events import (
+    Command,
+    ConnectionChanged,
+    Event,
+    ImportedLine,
+    MappingTarget,
+    OrderCreated,
+    OrderImported,
+    ShopChanged,
+    SkuMapping,
+)
 from orderbridge.http import open_http
 from orderbridge.kafka import Received
 from orderbridge.postgres import open_engine, open_session_locks, upgrade
 from orderbridge.settings import load_settings
-from orderbridge.topics import COMMANDS, COMMANDS_ENDED, CONNECTIONS, IMPORTED, MATCHED, UNMATCHED
+from orderbridge.topics import (
+    COMMANDS,
+    COMMANDS_ENDED,
+    CONNECTIONS,
+    CREATED,
+    IMPORTED,
+    MATCHED,
+    SHOP_CHANGES,
+    SKU_MAPPINGS,
+    UNMATCHED,
+)
 from orderbridge.vault import MasterKeys, Vault
 from orderbridge_matcher.app import Matcher, wire
 from orderbridge_matcher.migrations import MIGRATIONS
@@ -83,6 +104,23 @@ def command(command_id: str, mode: str = "retry", order_id: str = ORDER, **more:
     return Command.model_validate(values | more)
 
 
+def mapped(
+    amazon_sku: str, *targets: tuple[str, int], rev: int = 1, connection_id: str = "main", **dates: datetime
+) -> SkuMapping:
+    return SkuMapping(
+        connection_id=connection_id,
+        amazon_sku=amazon_sku,
+        rev=rev,
+        targets=tuple(MappingTarget(shopify_sku=sku, units=units) for sku, units in targets),
+        at=at(rev),
+        **dates,
+    )
+
+
+def product_changed(product_id: str, change: Literal["changed", "gone"] = "changed") -> ShopChanged:
+    return ShopChanged(connection_id="main", source="api", kind="product", subject=product_id, change=change, at=at())
+
+
 @dataclass
 class World:
     matcher: Matcher
@@ -100,6 +138,12 @@ class World:
     async def deliver_raw(self, value: bytes, seq: int, order_id: str = ORDER) -> None:
         headers = {"ce_id": f"{IMPORTED}/ingestor/{order_id}/{seq}", "ce_source": "/orderbridge/ingestor"}
         await self.matcher.runtime.process([Received(IMPORTED, 0, 0, order_id, value, headers)])
+
+    async def unmap(self, amazon_sku: str, rev: int) -> None:
+        """The tombstone of a mapping."""
+        key = f"main:{amazon_sku}"
+        headers = {"ce_id": f"{SKU_MAPPINGS}/api/{key}/{rev}", "ce_source": "/orderbridge/api"}
+        await self.matcher.runtime.process([Received(SKU_MAPPINGS, 0, 0, key, None, headers)])
 
     async def add_connection(
         self, connection_id: str = "main", shop: str = SHOP, rev: int = 1, secret: str = "demo-secret", **settings: Any
@@ -253,5 +297,11 @@ def _record(event: Event) -> Received:
             return received(COMMANDS, event, event.order_id or event.connection_id, event.command_id)
         case OrderImported():
             return received(IMPORTED, event, event.order_id)
+        case OrderCreated():
+            return received(CREATED, event, event.order_id)
+        case SkuMapping():
+            return received(SKU_MAPPINGS, event, f"{event.connection_id}:{event.amazon_sku}", event.rev)
+        case ShopChanged():
+            return received(SHOP_CHANGES, event, f"{event.connection_id}:{event.subject}", uuid4().hex)
         case _:
             raise AssertionError(f"nobody sends {type(event).__name__} to the matcher")

@@ -160,6 +160,8 @@ async def test_a_look_up_with_a_bug_is_parked_and_after_its_replay_a_command_goe
     async with road.running():
         await road.poll()
         await road.comes_to(victim, "unmatched", "sku_not_found")
+        # The next round through the shop's changes is a minute away.
+        await road.settled()
         for line in (await road.order(victim))["lines"]:
             if line["reason"] is not None:
                 await road.sell(line["amazon_sku"])

@@ -143,6 +143,7 @@ def test_a_created_order_shows_its_whole_road() -> None:
                 "rule": "sku",
                 "targets": [{"variant_id": "gid://shopify/ProductVariant/1", "shopify_sku": "MUG", "quantity": 1}],
                 "candidates": [],
+                "path": [],
             },
             "reason": None,
         }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from orderbridge.events import MatchFact, Reservation, ShopifyOrder
+from typing import Any
+
+from orderbridge.events import Command, CommandMode, MatchFact, Reservation, ShopifyOrder
 from orderbridge_creator.domain import phases
 from orderbridge_creator.domain.intake import compare, take_import, take_match
 from orderbridge_creator.domain.order import Change, Order
@@ -20,6 +22,11 @@ def order_with(match: MatchFact | None = None) -> Order:
 
 def sent(order: Order) -> Order:
     return phases.sending(order, at()).order
+
+
+def command(command_id: str, mode: CommandMode, **more: Any) -> Command:
+    values = {"order_id": ORDER, "connection_id": "main", "reason": "made by hand", "actor": "key:test", "at": at()}
+    return Command(command_id=command_id, mode=mode, **(values | more))
 
 
 def ends(change: Change) -> dict[str, tuple[str, str | None]]:

@@ -20,11 +20,13 @@ from orderbridge.step import Work
 from orderbridge.step.unit import DueRow
 from orderbridge_creator.domain.order import Change, Order
 from orderbridge_creator.domain.outcomes import Accepted, Outcome, Slowed, Stock, StockRefused, Unanswered
+from orderbridge_creator.domain.waiting import Queue, Wait
 from orderbridge_creator.ports import Intent
 from orderbridge_creator.steps.creating import Creating
 from tests.support.facts import ORDER, at
 
 SETTLE_S = 120.0
+REREAD_S = 300.0
 LATE_S = 85.0
 """How long after it was sent a request may still take effect."""
 RESIDENT = PersonalData(
@@ -110,14 +112,17 @@ class Unit:
     async def lock_orders(self, order_ids: Collection[str]) -> dict[str, Order]:
         return {order_id: self._orders[order_id] for order_id in order_ids}
 
-    async def lock_planned(self, connection_id: str) -> list[Order]:
+    async def lock_expecting(self, connection_id: str) -> list[Order]:
         return []
 
     async def database_time(self) -> datetime:
         return self._database.clock
 
-    async def parked(self, order_id: str) -> bool:
-        return False
+    async def parked(self, order_ids: Collection[str]) -> Collection[str]:
+        return ()
+
+    async def linked(self, shopify_order_id: str, order_id: str) -> str | None:
+        return None
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
         return CONNECTION
@@ -138,6 +143,30 @@ class Unit:
 
     async def book(self, order: Order, reservation: Reservation) -> None:
         return
+
+    async def await_stock(self, order: Order, waits: Collection[Wait], *, explained: bool, reread_s: float) -> None:
+        return
+
+    async def flag(self, connection_id: str, subjects: Mapping[str, Collection[str]]) -> tuple[int, datetime | None]:
+        return 0, None
+
+    async def flag_all(self, connection_id: str) -> tuple[int, datetime | None]:
+        return 0, None
+
+    async def forget_flags(self, connection_id: str) -> None:
+        return
+
+    async def looked_at(self, flags: Mapping[tuple[str, str], int]) -> None:
+        return
+
+    async def anything_waits(self, connection_id: str) -> bool:
+        return False
+
+    async def queue(self, connection_id: str) -> Queue:
+        return Queue((), {}, {})
+
+    async def coming(self, kind: str, key: str, within_s: float) -> bool:
+        return False
 
     def schedule(self, work: Work) -> None:
         self.effects.append(self._database.make_due)
@@ -257,7 +286,9 @@ class Shop:
         self._point()
         return found
 
-    async def stock(self, connection: ConnectionChanged, variant_ids: Iterable[str]) -> Mapping[str, Stock]:
+    async def stock(
+        self, connection: ConnectionChanged, variant_ids: Iterable[str], *, urgent: bool = True
+    ) -> Mapping[str, Stock]:
         self._point()
         return {}
 
@@ -296,7 +327,7 @@ async def _live(database: Database, shop: Shop, dies: Callable[[int], bool]) -> 
         process = Process(lambda n, before=points: dies(before + n))  # type: ignore[misc]
         shop.process = process
         taken = DueRow(1, row.version, "create", ORDER, "main", {}, None, "matcher", 1, None, 0, row.waits)
-        walk = Creating(Store(database, process), Locks(database, process), shop, SETTLE_S)
+        walk = Creating(Store(database, process), Locks(database, process), shop, SETTLE_S, REREAD_S)
         try:
             await walk.create(taken)
         except Died:

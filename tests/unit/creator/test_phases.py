@@ -13,10 +13,11 @@ from orderbridge.events import ReservedLine
 from orderbridge.money import Money
 from orderbridge_creator.domain import phases, reasons
 from orderbridge_creator.domain.intake import compare, take_import, take_match
-from orderbridge_creator.domain.order import Order
+from orderbridge_creator.domain.order import Order, Remedy
 from orderbridge_creator.domain.outcomes import Accepted, Level, Stock
+from orderbridge_creator.domain.remedies import ask, decide_alone
 from tests.support.facts import ORDER, at, imported, matched, unmatched, usd
-from tests.unit.creator.building import CLAIMED, SHOPIFY, ends, order_with, sent
+from tests.unit.creator.building import CLAIMED, SHOPIFY, command, ends, order_with, sent
 
 SETTLE_S = 120.0
 REFUSED = reasons.of_refusal([("INVALID", "order", "Too odd.")])
@@ -30,6 +31,11 @@ def unknown(minutes: float = 0) -> Order:
 def disconnected() -> Order:
     why = reasons.of_connection(Blocked("misconfigured", "no definition", missing=("definition",)))
     return phases.disconnected(sent(order_with()), at(), why).order
+
+
+def resolving() -> tuple[Order, Remedy]:
+    order = ask(order_with(), command("c1", "resolve"))
+    return order, order.remedies[0]
 
 
 CASES = {
@@ -46,6 +52,7 @@ CASES = {
     "unknown, settled": (unknown(), 120.0, phases.LookUp()),
     "unknown, settled, then canceled": (take_import(unknown(), imported(2, kind="cancel")), 120.0, phases.LookUp()),
     "created": (phases.created(sent(order_with()), at(), SHOPIFY, CLAIMED).order, 0.0, phases.Nothing()),
+    "resolved": (decide_alone(*resolving(), at()).order, 0.0, phases.Nothing()),  # type: ignore[union-attr]
     "failed": (phases.failed(sent(order_with()), at(), REFUSED).order, 0.0, phases.Nothing()),
     "failed with its connection": (disconnected(), 0.0, phases.Send(matched())),
     "failed with its connection, then canceled": (

@@ -19,6 +19,7 @@ def test_the_defaults_settle_long_enough() -> None:
     settings = load_settings(Settings, GIVEN)
 
     assert settings.orderbridge_settle_s == 120
+    assert settings.orderbridge_stock_reread_s == 300
     assert settings.orderbridge_shopify_url == "https://{shop}"
 
 
@@ -42,7 +43,8 @@ def test_shopify_is_spoken_to_in_the_clear_on_this_machine_only(url: str) -> Non
     assert local.orderbridge_shopify_url == "http://127.0.0.1:9402/{shop}"
 
 
+@pytest.mark.parametrize("name", ["ORDERBRIDGE_SHOPIFY_LATE_S", "ORDERBRIDGE_STOCK_REREAD_S"])
 @pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "soon"])
-def test_a_time_that_is_none_is_refused(seconds: str) -> None:
-    with pytest.raises(ConfigurationError, match="ORDERBRIDGE_SHOPIFY_LATE_S"):
-        load_settings(Settings, GIVEN | {"ORDERBRIDGE_SHOPIFY_LATE_S": seconds})
+def test_a_time_that_is_none_is_refused(name: str, seconds: str) -> None:
+    with pytest.raises(ConfigurationError, match=name):
+        load_settings(Settings, GIVEN | {name: seconds})

@@ -3,63 +3,44 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from orderbridge.events import OrderMatched, OrderUnmatched
-from orderbridge_matcher.domain.matching import (
-    PRIORITY,
-    LookUp,
-    Matched,
-    Unmatched,
-    Variant,
-    fact_of,
-    is_said,
-    key_of,
-    match_lines,
-)
+from orderbridge_matcher.domain import keys
+from orderbridge_matcher.domain.matching import PRIORITY, LookUp, Matched, Unmatched, fact_of, is_said, match_order
 from orderbridge_matcher.domain.order import Line
+from orderbridge_matcher.domain.rules import sku_of
 from tests.support.facts import matched, unmatched
+from tests.unit.matcher.building import entry, lines, order, shelf, verdict
 
-Shelf = dict[str, list[Variant]]
-
-CATALOGUE: Shelf = {
-    "MUG": [Variant("v-mug", "MUG", "Mug", "ACTIVE")],
-    "mug": [Variant("v-small-mug", "mug", "Small mug", "ACTIVE")],
-    "TEE XL": [Variant("v-tee", "TEE XL", "Tee", "ACTIVE")],
-    "TWIN": [Variant("v-2", "TWIN", "Second", "ACTIVE"), Variant("v-1", "TWIN", "First", "ACTIVE")],
-    "TRIPLE": [Variant(f"v-t{n}", "TRIPLE", f"Triple {n}", "ACTIVE") for n in range(3)],
-    "DRAFT": [Variant("v-draft", "DRAFT", "Draft", "DRAFT")],
-    "OLD": [Variant("v-old", "OLD", "Old", "ARCHIVED")],
-    "ODD": [Variant("v-odd", "ODD", "Odd", "SUSPENDED")],
-    "REBORN": [Variant("v-past", "REBORN", "Past", "ARCHIVED"), Variant("v-now", "REBORN", "Now", "ACTIVE")],
-    "NEXT": [Variant("v-next", "NEXT", "Next", "DRAFT"), Variant("v-this", "NEXT", "This", "ACTIVE")],
-    "DRAFTS": [Variant("v-d1", "DRAFTS", "One", "DRAFT"), Variant("v-d2", "DRAFTS", "Two", "DRAFT")],
-    "DOT.1/2": [Variant("v-dot", "DOT.1/2", "Dot", "ACTIVE")],
-    "Größe-Ü": [Variant("v-umlaut", "Größe-Ü", "Umlaut", "ACTIVE")],
-    "0012": [Variant("v-12", "0012", "Twelve", "ACTIVE")],
-}
+CATALOGUE = [
+    entry("v-mug", "MUG", "Mug"),
+    entry("v-small-mug", "mug", "Small mug"),
+    entry("v-tee", "TEE XL", "Tee"),
+    entry("v-2", "TWIN", "Second"),
+    entry("v-1", "TWIN", "First"),
+    *(entry(f"v-t{n}", "TRIPLE", f"Triple {n}") for n in range(3)),
+    entry("v-draft", "DRAFT", "Draft", "DRAFT"),
+    entry("v-old", "OLD", "Old", "ARCHIVED"),
+    entry("v-odd", "ODD", "Odd", "SUSPENDED"),
+    entry("v-past", "REBORN", "Past", "ARCHIVED"),
+    entry("v-now", "REBORN", "Now"),
+    entry("v-next", "NEXT", "Next", "DRAFT"),
+    entry("v-this", "NEXT", "This"),
+    entry("v-d1", "DRAFTS", "One", "DRAFT"),
+    entry("v-d2", "DRAFTS", "Two", "DRAFT"),
+    entry("v-dot", "DOT.1/2", "Dot"),
+    entry("v-umlaut", "Größe-Ü", "Umlaut"),
+    entry("v-12", "0012", "Twelve"),
+]
 MISSED = frozenset({"GONE", "GONE 2", "OLD", "DRAFT", "ODD", "DRAFTS", "12", "Mug", "TEE  XL"})
 
 
-def lines(*skus: str | None) -> list[Line]:
-    return [Line(str(n), 1, sku) for n, sku in enumerate(skus, start=1)]
-
-
-def verdict(skus: Sequence[str | None], *, drafts: bool = False) -> str:
-    """``match v-1 v-2``, ``look up A B``, or the order's reason with those of its lines."""
-    decision = match_lines(lines(*skus), CATALOGUE, MISSED, drafts=drafts)
-    match decision:
-        case Matched(found):
-            return " ".join(["match", *(line.targets[0].variant_id for line in found)])
-        case LookUp(unknown):
-            return " ".join(["look up", *sorted(unknown)])
-        case Unmatched(found, reason):
-            each = [line.reason.code if line.reason else "ok" for line in found]
-            return f"{reason.code}: {' '.join(each)}"
+def decided(*skus: str | None, drafts: bool = False) -> Matched | Unmatched | LookUp:
+    return match_order(order(*skus), shelf(CATALOGUE, missed=MISSED, drafts=drafts))
 
 
 @pytest.mark.parametrize(
@@ -119,7 +100,7 @@ def verdict(skus: Sequence[str | None], *, drafts: bool = False) -> str:
     ],
 )
 def test_the_rule_sku(skus: list[str | None], expected: str) -> None:
-    assert verdict(skus) == expected
+    assert verdict(decided(*skus)) == expected
 
 
 @pytest.mark.parametrize(
@@ -135,11 +116,11 @@ def test_the_rule_sku(skus: list[str | None], expected: str) -> None:
     ],
 )
 def test_drafts_match_by_setting_archived_variants_never(skus: list[str | None], expected: str) -> None:
-    assert verdict(skus, drafts=True) == expected
+    assert verdict(decided(*skus, drafts=True)) == expected
 
 
 def test_a_line_takes_as_many_units_as_were_ordered() -> None:
-    decision = match_lines([Line("7", 3, " MUG ")], CATALOGUE)
+    decision = match_order(order(lines=(Line("7", 3, " MUG "),)), shelf(CATALOGUE))
     assert isinstance(decision, Matched)
     [line] = decision.lines
     assert (line.order_item_id, line.amazon_sku, line.rule) == ("7", " MUG ", "sku")
@@ -147,15 +128,15 @@ def test_a_line_takes_as_many_units_as_were_ordered() -> None:
 
 
 def test_the_candidates_of_an_ambiguous_sku_are_the_variants_that_have_it() -> None:
-    decision = match_lines(lines("TWIN"), CATALOGUE)
+    decision = decided("TWIN")
     assert isinstance(decision, Unmatched)
     assert [one.variant_id for one in decision.lines[0].candidates] == ["v-1", "v-2"]
-    assert decision.skus == {"TWIN"}
+    assert keys.of_sku("TWIN") in decision.concerns
 
 
 def test_the_message_names_the_sku_in_one_sentence() -> None:
     for sku in ("TWIN", "GONE"):
-        decision = match_lines(lines("MUG", sku), CATALOGUE, MISSED)
+        decision = decided("MUG", sku)
         assert isinstance(decision, Unmatched)
         assert sku in decision.reason.message
         assert decision.reason.message.endswith(".")
@@ -166,7 +147,7 @@ def test_every_reason_has_its_place_in_the_order_of_priority() -> None:
     assert list(PRIORITY).index("ambiguous_sku") < list(PRIORITY).index("sku_not_found")
 
 
-SKUS = st.sampled_from([*CATALOGUE, "GONE", "NEW", " MUG ", ""])
+SKUS = st.sampled_from([*sorted({one.sku or "" for one in CATALOGUE}), "GONE", "NEW", " MUG ", ""])
 STATUS = st.sampled_from(["ACTIVE", "DRAFT", "ARCHIVED"])
 
 
@@ -174,29 +155,27 @@ STATUS = st.sampled_from(["ACTIVE", "DRAFT", "ARCHIVED"])
 def test_variants_of_other_skus_never_change_a_match(
     skus: list[str], others: list[tuple[str, str]], drafts: bool
 ) -> None:
-    wanted = {key_of(sku) for sku in skus}
-    more = {key_of(sku): [Variant(f"v-{n}", key_of(sku), "Other", status)] for n, (sku, status) in enumerate(others)}
-    larger = CATALOGUE | {sku: variants for sku, variants in more.items() if sku not in wanted}
+    wanted = {sku.strip() for sku in skus}
+    more = [
+        entry(f"v-{n}", sku.strip(), "Some other", status)
+        for n, (sku, status) in enumerate(others)
+        if sku.strip() not in wanted
+    ]
+    larger = shelf([*CATALOGUE, *more], missed=MISSED, drafts=drafts)
 
-    assert match_lines(lines(*skus), larger, MISSED, drafts=drafts) == match_lines(
-        lines(*skus), CATALOGUE, MISSED, drafts=drafts
-    )
+    assert match_order(order(*skus), larger) == decided(*skus, drafts=drafts)
 
 
 @given(st.lists(SKUS, max_size=5), st.randoms(use_true_random=False), st.booleans())
 def test_the_order_of_the_catalogue_never_changes_a_match(skus: list[str], chance: random.Random, drafts: bool) -> None:
-    shuffled = [(sku, chance.sample(variants, len(variants))) for sku, variants in CATALOGUE.items()]
-    chance.shuffle(shuffled)
+    shuffled = shelf(chance.sample(CATALOGUE, len(CATALOGUE)), missed=MISSED, drafts=drafts)
 
-    assert match_lines(lines(*skus), dict(shuffled), MISSED, drafts=drafts) == match_lines(
-        lines(*skus), CATALOGUE, MISSED, drafts=drafts
-    )
+    assert match_order(order(*skus), shuffled) == decided(*skus, drafts=drafts)
 
 
 @given(st.lists(SKUS, max_size=6))
 def test_a_match_has_a_target_for_every_line_or_a_reason_for_the_order(skus: list[str]) -> None:
-    decision = match_lines(lines(*skus), CATALOGUE, MISSED)
-    match decision:
+    match decided(*skus):
         case Matched(found):
             assert [line.order_item_id for line in found] == [line.order_item_id for line in lines(*skus)]
             assert all(len(line.targets) == 1 and line.reason is None for line in found)
@@ -208,9 +187,12 @@ def test_a_match_has_a_target_for_every_line_or_a_reason_for_the_order(skus: lis
             assert unknown == {"NEW"}
 
 
+def test_what_is_compared_of_a_sku_is_trimmed_and_keeps_its_case() -> None:
+    assert [sku_of(Line("1", 1, sku)) for sku in (" Mug ", None, "  ")] == ["Mug", "", ""]
+
+
 def test_a_view_is_unchanged_only_with_the_same_lines_reason_and_import() -> None:
-    said = match_lines(lines("MUG"), CATALOGUE)
-    held = match_lines(lines("GONE"), CATALOGUE, MISSED)
+    said, held = decided("MUG"), decided("GONE")
     assert isinstance(said, Matched)
     assert isinstance(held, Unmatched)
     fact = matched(seq=4, imported_seq=2, lines=said.lines).model_dump_json()

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
-from orderbridge_matcher.domain.catalogue import Entry, changes
+from orderbridge_matcher.domain import keys
+from orderbridge_matcher.domain.catalogue import GONE, Entry, changes
 from orderbridge_matcher.domain.reading import NO_NEWS, OVERLAP, Progress, advanced, restarted
 from tests.support.facts import at
 
 START = Progress("shop.myshopify.com", match_drafts=False)
 
 
-def entry(variant_id: str = "v1", sku: str | None = "MUG", minutes: float = 0, **more: str) -> Entry:
+def entry(variant_id: str = "v1", sku: str | None = "MUG", minutes: float = 0, **more: Any) -> Entry:
     values = {"product_id": "p1", "title": "Mug", "product_title": "Mug", "status": "ACTIVE"} | more
     return Entry(variant_id=variant_id, sku=sku, updated_at=at(minutes), **values)
 
@@ -72,35 +74,68 @@ def test_a_restarted_round_begins_with_its_first_page() -> None:
 # --- what a page changes
 
 
+BORN = {keys.of_sku("MUG"), keys.of_variant("v1"), keys.of_title("mug")}
+
+
 @pytest.mark.parametrize(
-    ("known", "read", "written", "skus"),
+    ("known", "read", "written", "concerns"),
     [
-        (None, entry(), True, {"MUG"}),
+        (None, entry(), True, BORN),
         (entry(), entry(), False, set()),
         (entry(), entry(minutes=1), True, set()),
         (entry(), entry(minutes=1, title="Cup"), True, set()),
-        (entry(), entry(sku="CUP", minutes=1), True, {"MUG", "CUP"}),
-        (entry(), entry(sku=None, minutes=1), True, {"MUG"}),
-        (entry(sku=None), entry(minutes=1), True, {"MUG"}),
-        (entry(), entry(status="ARCHIVED", minutes=1), True, {"MUG"}),
+        (entry(), entry(sku="CUP", minutes=1), True, {keys.of_sku("MUG"), keys.of_sku("CUP"), keys.of_variant("v1")}),
+        (entry(), entry(sku=None, minutes=1), True, {keys.of_sku("MUG"), keys.of_variant("v1")}),
+        (entry(sku=None), entry(minutes=1), True, {keys.of_sku("MUG"), keys.of_variant("v1")}),
+        (entry(), entry(status="ARCHIVED", minutes=1), True, BORN),
+        (entry(), entry(product_title="Cup", minutes=1), True, {keys.of_title("mug"), keys.of_title("cup")}),
+        (entry(), entry(options=(("Size", "L"),), minutes=1), True, {keys.of_title("mug")}),
         (entry(sku="CUP", minutes=2), entry(minutes=1), False, set()),
-        (entry(), entry(sku="CUP"), True, {"MUG", "CUP"}),
-        (None, entry(sku=None), True, set()),
+        (entry(), entry(sku="CUP"), True, {keys.of_sku("MUG"), keys.of_sku("CUP"), keys.of_variant("v1")}),
+        (None, entry(sku=None), True, {keys.of_variant("v1"), keys.of_title("mug")}),
+        (entry(sku=None, status=GONE), entry(minutes=5), False, set()),
     ],
 )
-def test_a_variant_that_was_read(known: Entry | None, read: Entry, written: bool, skus: set[str]) -> None:
+def test_a_variant_that_was_read(known: Entry | None, read: Entry, written: bool, concerns: set[keys.Key]) -> None:
     change = changes({known.variant_id: known} if known else {}, [read])
-    assert (change.write == (read,), set(change.skus)) == (written, skus)
+    assert (change.write == (read,), set(change.concerns)) == (written, concerns)
 
 
-def test_a_variant_that_is_gone_frees_its_sku() -> None:
+def test_a_variant_that_is_gone_is_kept_as_such_and_concerns_who_waits_for_it() -> None:
     change = changes({"v1": entry()}, [], ["v1", "v2"])
-    assert (change.write, set(change.skus)) == ((), {"MUG"})
+    assert [(one.variant_id, one.sku, one.status) for one in change.write] == [("v1", None, GONE)]
+    assert (set(change.concerns), set(change.altered)) == (BORN, {"v1"})
 
 
 def test_of_a_variant_that_was_read_twice_the_later_state_counts() -> None:
     change = changes({}, [entry(sku="NEW", minutes=2), entry(sku="OLD", minutes=1)])
     assert [one.sku for one in change.write] == ["NEW"]
+
+
+def test_two_states_of_the_same_second_are_doubtful_unless_one_was_read_by_its_id() -> None:
+    known = {"v1": entry()}
+    assert changes(known, [entry(sku="CUP")]).doubtful == {"p1"}
+    assert changes(known, [entry(sku="CUP")], certain=True).doubtful == frozenset()
+    assert changes(known, [entry(sku="CUP", minutes=1)]).doubtful == frozenset()
+    assert changes(known, [entry()]).doubtful == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("read", "altered"),
+    [
+        (entry(minutes=1), set()),
+        (entry(minutes=1, title="Cup"), set()),
+        (entry(minutes=1, sku="CUP"), {"v1"}),
+        (entry(minutes=1, status="DRAFT"), {"v1"}),
+        (entry(minutes=1, limited=False), {"v1"}),
+    ],
+)
+def test_others_are_told_of_a_known_variant_that_orders_may_fare_otherwise_with(read: Entry, altered: set[str]) -> None:
+    assert changes({"v1": entry()}, [read]).altered == altered
+
+
+def test_nobody_is_told_of_a_variant_that_is_new() -> None:
+    assert changes({}, [entry()]).altered == frozenset()
 
 
 def test_the_settings_go_along_from_page_to_page() -> None:

@@ -145,6 +145,7 @@ async def test_stock_is_told_by_location(shop: ShopUnderTest) -> None:
 
     [shown] = [each for each in await shop.variants() if each["sku"] == "LAMP-1"]
     assert (stock.tracked, stock.policy, stock.inventory_item_id) == (False, "CONTINUE", shown["inventory_item_id"])
+    assert (stock.sku, stock.product_id) == ("LAMP-1", shown["product_id"])
     assert {level.location: level.available for level in stock.levels} == {
         level["location"]: level["available"] for level in shown["levels"]
     }

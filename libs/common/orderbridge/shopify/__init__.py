@@ -3,8 +3,10 @@
 ``order_input`` is pure and imported by itself: it needs neither a network nor this client.
 """
 
+from .cancelling import CancelAccepted, CancelRefused, OrderCanceller, ShownOrder
 from .catalogue import CatalogueReader, Page, Variant
 from .client import DEFAULT_BASE_URL, Budget, OutOfPoints
+from .exports import CatalogueExporter, Export
 from .keys import ShopKeys
 from .orders import (
     CreateOutcome,
@@ -17,19 +19,33 @@ from .orders import (
     admin_url,
 )
 from .privacy import Problem
+from .search import VariantSearch
 from .setup import ShopSetup
 from .stock import Stock, StockLevel, StockReader
 from .tokens import Shop
+from .webhooks import WebhookSubscriber
 
 
-class Shopify(CatalogueReader, StockReader, OrderWriter, ShopSetup):
+class Shopify(
+    CatalogueReader,
+    CatalogueExporter,
+    StockReader,
+    OrderWriter,
+    OrderCanceller,
+    ShopSetup,
+    WebhookSubscriber,
+    VariantSearch,
+):
     """All that we do with a shop; one for a service, whatever number of shops it serves."""
 
 
 __all__ = [
     "DEFAULT_BASE_URL",
     "Budget",
+    "CancelAccepted",
+    "CancelRefused",
     "CreateOutcome",
+    "Export",
     "FoundOrder",
     "IdentityTaken",
     "OrderAccepted",
@@ -40,6 +56,7 @@ __all__ = [
     "Shop",
     "ShopKeys",
     "Shopify",
+    "ShownOrder",
     "Stock",
     "StockLevel",
     "StockRefused",

@@ -77,7 +77,7 @@ class CatalogueReader(Client):
         variants: list[Variant] = []
         changes: list[datetime] = []
         for product in _nodes(products):
-            changes.append(_time(product.get("updatedAt")))
+            changes.append(time_of(product.get("updatedAt")))
             variants += _variants_of(product.get("variants") or {}, product)
             if (cursor := next_cursor(product.get("variants"))) is not None:
                 variants += await self._further_variants(shop, product, cursor)
@@ -121,7 +121,7 @@ class CatalogueReader(Client):
             variables = {"query": query, "first": first, "after": cursor}
             data = await self.execute(shop, "variants_by_search", variables, cost=2 + first * (VARIANT_COST + 1))
             connection = data.get("productVariants") or {}
-            found.update((variant.variant_id, variant) for variant in _standalone(_nodes(connection)))
+            found.update((variant.variant_id, variant) for variant in standalone(_nodes(connection)))
             if (cursor := next_cursor(connection)) is None:
                 return found.values()
             first = HITS_A_PAGE
@@ -132,8 +132,21 @@ class CatalogueReader(Client):
         for ids in chunks(variant_ids, IDS_A_CALL):
             data = await self.execute(shop, "variants_by_id", {"ids": ids}, cost=len(ids) * (VARIANT_COST + 1))
             nodes = [node for node in data.get("nodes") or () if node]
-            found.update((variant.variant_id, variant) for variant in _standalone(nodes))
+            found.update((variant.variant_id, variant) for variant in standalone(nodes))
         return found
+
+    async def variants_of_product(self, shop: Shop, product_id: str) -> list[Variant]:
+        """The variants that the product has now, read consistently; none when it is gone."""
+        variables = {"ids": [product_id], "first": VARIANTS_A_PRODUCT}
+        cost = 1 + 2 + VARIANTS_A_PRODUCT * VARIANT_COST
+        data = await self.execute(shop, "product_by_id", variables, cost=cost)
+        product = next(iter(data.get("nodes") or ()), None)
+        if not isinstance(product, Mapping) or not product.get("id"):
+            return []
+        variants = _variants_of(product.get("variants") or {}, product)
+        if (cursor := next_cursor(product.get("variants"))) is not None:
+            variants += await self._further_variants(shop, product, cursor)
+        return variants
 
 
 def quoted(value: str) -> str:
@@ -162,7 +175,8 @@ def _variants_of(connection: Mapping[str, Any], product: Mapping[str, Any]) -> l
     return [_variant(node, product) for node in _nodes(connection) if node.get("id")]
 
 
-def _standalone(nodes: Iterable[Mapping[str, Any]]) -> list[Variant]:
+def standalone(nodes: Iterable[Mapping[str, Any]]) -> list[Variant]:
+    """Variants that each carry their product."""
     return [_variant(node, node.get("product") or {}) for node in nodes if node.get("id")]
 
 
@@ -181,11 +195,11 @@ def _variant(node: Mapping[str, Any], product: Mapping[str, Any]) -> Variant:
         inventory_item_id=str(item.get("id", "")),
         tracked=bool(item.get("tracked", True)),
         policy=str(node.get("inventoryPolicy") or "DENY"),
-        updated_at=max(_time(node.get("updatedAt")), _time(product.get("updatedAt"))),
+        updated_at=max(time_of(node.get("updatedAt")), time_of(product.get("updatedAt"))),
     )
 
 
-def _time(text: object) -> datetime:
+def time_of(text: object) -> datetime:
     """Shopify's RFC 3339 time; the beginning of time when it gives none that can be read."""
     try:
         read = datetime.fromisoformat(str(text))

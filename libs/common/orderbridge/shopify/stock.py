@@ -13,9 +13,9 @@ from .tokens import Shop
 LEVELS_A_VARIANT: Final = 20
 LEVEL_COST: Final = 3
 """The level, its location, and its one quantity."""
-VARIANT_COST: Final = 1 + 1 + 2 + LEVELS_A_VARIANT * LEVEL_COST
+VARIANT_COST: Final = 1 + 1 + 1 + 2 + LEVELS_A_VARIANT * LEVEL_COST
 VARIANTS_A_CALL: Final = 12
-"""Of 64 points each: with the reserve of reads they must fit into the smallest bucket seen, 1000 points."""
+"""Of 65 points each: with the reserve of reads they must fit into the smallest bucket seen, 1000 points."""
 LEVELS_A_PAGE: Final = 250
 REST_COST: Final = 1 + 2 + LEVELS_A_PAGE * LEVEL_COST
 
@@ -40,6 +40,8 @@ class Stock:
     tracked: bool
     policy: str
     levels: tuple[StockLevel, ...]
+    sku: str | None = None
+    product_id: str | None = None
 
     @property
     def available(self) -> int:
@@ -48,12 +50,16 @@ class Stock:
 
 
 class StockReader(Client):
-    async def stock_of(self, shop: Shop, variant_ids: Sequence[str]) -> dict[str, Stock]:
-        """The stock of each variant at every location; a variant that is gone is not in the answer."""
+    async def stock_of(self, shop: Shop, variant_ids: Sequence[str], *, reserve: float = 0.0) -> dict[str, Stock]:
+        """The stock of each variant at every location; a variant that is gone is not in the answer.
+
+        ``reserve`` is the part of the points that must remain for others, as everywhere.
+        """
         found: dict[str, Stock] = {}
         for ids in chunks(variant_ids, VARIANTS_A_CALL):
             variables = {"ids": ids, "first": LEVELS_A_VARIANT}
-            data = await self.execute(shop, "stock_of_variants", variables, cost=len(ids) * VARIANT_COST, reserve=0.0)
+            cost = len(ids) * VARIANT_COST
+            data = await self.execute(shop, "stock_of_variants", variables, cost=cost, reserve=reserve)
             for node in data.get("nodes") or ():
                 if node and node.get("id"):
                     stock = await self._stock(shop, node)
@@ -78,6 +84,8 @@ class StockReader(Client):
             tracked=bool(item.get("tracked", True)),
             policy=str(node.get("inventoryPolicy") or "DENY"),
             levels=tuple(levels),
+            sku=node.get("sku"),
+            product_id=(node.get("product") or {}).get("id"),
         )
 
 

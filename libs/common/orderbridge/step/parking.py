@@ -79,6 +79,8 @@ async def park(unit: Unit, parcel: Parcel) -> str:
     if parcel.body is not None:
         await unit.vault.put(unit.connection, "parked", parked_id, parcel.body)
     _announce(unit, parked_id, "parked", vars(parcel))
+    if parcel.order_id:
+        await unit.order_parked(parcel.order_id)
     return parked_id
 
 

@@ -206,6 +206,9 @@ class Unit:
             },
         )
 
+    async def order_parked(self, order_id: str) -> None:
+        """Called when anything of an order is parked, in that transaction: a service ends what waits for more."""
+
     async def work_parked(self, row: DueRow) -> None:
         """Called when work is parked, in that transaction: a service ends what waits for it."""
 

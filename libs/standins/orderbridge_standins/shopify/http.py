@@ -1,4 +1,7 @@
-"""The vendor's door: ``/{shop}/admin/oauth/access_token`` and ``/{shop}/admin/api/{version}/graphql.json``."""
+"""The vendor's door: ``/{shop}/admin/oauth/access_token`` and ``/{shop}/admin/api/{version}/graphql.json``.
+
+The files of bulk operations lie beside it, at ``/{shop}/bulk/{name}``; their name is their key.
+"""
 
 import asyncio
 import hmac
@@ -14,14 +17,31 @@ from .documents import known_documents
 from .execution import Request, answer, throttled
 from .ledger import Attempt, Outcome, amazon_order_id_of
 from .resolving import Call
-from .shop import Shop, World
-from .trouble import AFTER_EFFECT, REFUSING, TOKEN_CALL, Trouble
-from .wire import Answer, ConnectionCut, Receive, Scope, Send, as_json, cut, read_body, send_answer, wait_silently
+from .shop import Shop
+from .trouble import AFTER_EFFECT, DOWNLOAD_CALL, REFUSING, TOKEN_CALL, Trouble
+from .wire import (
+    Answer,
+    ConnectionCut,
+    Receive,
+    Scope,
+    Send,
+    as_json,
+    cut,
+    read_body,
+    send_answer,
+    send_half,
+    send_pieces,
+    wait_silently,
+)
+from .world import World
 
 API_VERSION: Final = "2026-10"
 _TOKEN_PATH: Final = re.compile(r"/([^/]+)/admin/oauth/access_token")
 _API_PATH: Final = re.compile(r"/([^/]+)/admin/api/(\d{4}-\d{2})/graphql\.json")
+_FILE_PATH: Final = re.compile(r"/([^/]+)/bulk/([0-9a-f]+\.jsonl)")
+_NO_FILE: Final = b"<?xml version='1.0' encoding='UTF-8'?><Error><Code>NoSuchKey</Code></Error>"
 _UNAUTHORIZED: Final = "[API] Invalid API key or access token (unrecognized login or wrong password)"
+_JSON_LINES: Final = "application/jsonl"
 _MAINTENANCE: Final = b"<!DOCTYPE html><html><body><h1>Something went wrong</h1></body></html>"
 
 
@@ -39,10 +59,13 @@ class VendorDoor:
         except ConnectionCut:
             return
         path = scope["path"]
-        found = _API_PATH.fullmatch(path) or _TOKEN_PATH.fullmatch(path)
+        found = _API_PATH.fullmatch(path) or _TOKEN_PATH.fullmatch(path) or _FILE_PATH.fullmatch(path)
         shop = self._world.find(found[1]) if found else None
         if found is None or shop is None:
             await send_answer(send, as_json(404, {"errors": "Not Found"}))
+        elif found.re is _FILE_PATH:
+            shop.catch_up()
+            await self._download(shop, found[2], receive, send)
         elif scope["method"] != "POST":
             await send_answer(send, as_json(405, {"errors": "Method Not Allowed"}))
         else:
@@ -51,7 +74,7 @@ class VendorDoor:
             if found.re is _TOKEN_PATH:
                 await self._token(shop, headers, body, receive, send)
             else:
-                await self._graphql(shop, headers, body, receive, send)
+                await self._graphql(shop, scope["scheme"], headers, body, receive, send)
 
     def wake(self, shop: Shop) -> None:
         """End a silence that was lifted early; the calls that hang in it are cut off."""
@@ -81,7 +104,9 @@ class VendorDoor:
 
     # graphql
 
-    async def _graphql(self, shop: Shop, headers: Mapping[str, str], body: bytes, receive: Receive, send: Send) -> None:
+    async def _graphql(
+        self, shop: Shop, scheme: str, headers: Mapping[str, str], body: bytes, receive: Receive, send: Send
+    ) -> None:
         given = _object(body)
         if given is None or not isinstance(given.get("query"), str):
             await send_answer(send, as_json(400, {"errors": {"query": "Required parameter missing or invalid"}}))
@@ -101,7 +126,8 @@ class VendorDoor:
             await self._meet(trouble, shop, request, receive, send)
             return
         kind = trouble.kind if trouble else None
-        call = Call(shop, kind, too_many_attempts=kind == "too_many_attempts")
+        base_url = f"{scheme}://{headers.get('host', '')}"
+        call = Call(shop, kind, too_many_attempts=kind == "too_many_attempts", base_url=base_url)
         await self._deliver(self._run(shop, request, call), trouble, receive, send)
 
     def _request(self, given: Mapping[str, Any]) -> Request:
@@ -138,6 +164,24 @@ class VendorDoor:
         attempt = shop.ledger.begin(next(filter(None, named), None), trouble, shop.clock.now())
         attempt.outcome = outcome
         return attempt
+
+    # files
+
+    async def _download(self, shop: Shop, name: str, receive: Receive, send: Send) -> None:
+        shop.ledger.calls[DOWNLOAD_CALL] += 1
+        if self._silence_left(shop) > 0:
+            await self._stay_silent(shop, receive)
+            return
+        trouble = shop.script.next_for((DOWNLOAD_CALL,))
+        file = shop.bulk.file(name)
+        if trouble is not None and trouble.kind != "bulk_cut":
+            await self._refuse(trouble, shop, 0, (DOWNLOAD_CALL,), receive, send)
+        elif file is None:
+            await send_answer(send, Answer(404, _NO_FILE, "application/xml; charset=UTF-8"))
+        elif trouble is not None:
+            await send_half(send, receive, file.pieces, _JSON_LINES)
+        else:
+            await send_pieces(send, file.pieces, _JSON_LINES)
 
     # answers
 

@@ -82,7 +82,10 @@ def _order_as_json(order: Order) -> dict[str, Any]:
         "name": order.name,
         "amazon_order_id": marked,
         "tags": list(order.tags),
+        "by_hand": order.by_hand,
         "cancelled": order.cancelled_at is not None,
+        "cancel_reason": order.cancel_reason,
+        "restocked_units": sum(claim.quantity for claim in order.claims) if order.restocked else 0,
         "total": normalised(order.total),
         "currency": order.currency_code,
         "lines": [

@@ -195,6 +195,7 @@ class Order:
     cancel_reason: str | None = None
     display_fulfillment_status: str = "UNFULFILLED"
     restocked: bool = False
+    by_hand: bool = False
     confirmed: bool = field(default=True)
 
     @property

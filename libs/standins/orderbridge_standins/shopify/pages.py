@@ -10,6 +10,8 @@ from typing import Any, Final, TypeVar
 from graphql import GraphQLError
 
 LARGEST_PAGE: Final = 250
+EVERYTHING: Final = 2**31
+"""A page without end: no GraphQL Int is as large, so only a bulk operation can ask for it."""
 Key = tuple[str | int, ...]
 T = TypeVar("T")
 
@@ -47,13 +49,14 @@ def page(
     """
     if first is None:
         raise GraphQLError("you must provide one of first or last", extensions={"code": "BAD_REQUEST"})
-    if not 0 <= first <= LARGEST_PAGE:
+    if not 0 <= first <= LARGEST_PAGE and first != EVERYTHING:
         raise GraphQLError(f"first must be between 0 and {LARGEST_PAGE}", extensions={"code": "BAD_REQUEST"})
     keyed = sorted(((key(row), row) for row in rows), key=lambda pair: pair[0], reverse=reverse)
     if after is not None:
         mark = _opened(after)
         keyed = [pair for pair in keyed if (pair[0] < mark if reverse else pair[0] > mark)]
-    edges = tuple(Edge(_sealed(mark), row) for mark, row in keyed[:first])
+    sealed = _sealed if first <= LARGEST_PAGE else _no_cursor
+    edges = tuple(Edge(sealed(mark), row) for mark, row in keyed[:first])
     info = PageInfo(
         has_next_page=len(keyed) > first,
         has_previous_page=after is not None,
@@ -61,6 +64,11 @@ def page(
         end_cursor=edges[-1].cursor if edges else None,
     )
     return Connection(edges, info)
+
+
+def _no_cursor(_: Key) -> str:
+    """What has no next page needs no marks."""
+    return ""
 
 
 def _sealed(key: Key) -> str:

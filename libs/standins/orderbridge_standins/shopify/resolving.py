@@ -21,6 +21,7 @@ RESOLVERS: Final[dict[tuple[str, str], Resolver]] = {}
 _SCOPES: Final[Mapping[str, str]] = {
     "productVariants": "read_products",
     "products": "read_products",
+    "product": "read_products",
     "locations": "read_locations",
     "order": "read_orders",
     "orders": "read_orders",
@@ -44,6 +45,8 @@ class Call:
     booked: Attempt | None = None
     """Set when the ledger already holds this orderCreate, which runs late."""
     attempts: list[Attempt] = field(default_factory=list)
+    base_url: str = ""
+    """Scheme, host and port that the request came in on."""
 
 
 def resolves(type_name: str, field_name: str) -> Callable[[Resolver], Resolver]:
@@ -89,9 +92,11 @@ def paged(rows: Iterable[T], key: Callable[[T], Key], arguments: Arguments) -> C
 
 
 def searched(index: SearchIndex, held: Mapping[int, T], shop: Shop, arguments: Arguments) -> list[T]:
-    """What the index finds for ``query`` and the shop still holds."""
+    """What the index finds for ``query`` and the shop still holds; without a query all that it holds, without a lag."""
+    if not (arguments.get("query") or "").strip():
+        return list(held.values())
     try:
-        keys = index.find(arguments.get("query"), shop.clock.monotonic())
+        keys = index.find(arguments["query"], shop.clock.monotonic())
     except SearchError as error:
         raise GraphQLError(str(error)) from error
     return [held[key] for key in keys if key in held]

@@ -17,11 +17,11 @@ from graphql import (
     build_schema,
 )
 
-from . import order_fields, shop_fields, stock_fields
+from . import bulk_fields, order_fields, shop_fields, stock_fields, webhook_fields
 from .money import normalised
 from .resolving import RESOLVERS, Resolver
 
-_ANSWERED_IN: Final = (order_fields, shop_fields, stock_fields)
+_ANSWERED_IN: Final = (bulk_fields, order_fields, shop_fields, stock_fields, webhook_fields)
 """Imported for their resolvers, which register themselves."""
 
 

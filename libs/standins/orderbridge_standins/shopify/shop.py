@@ -1,61 +1,30 @@
 """One shop: what it sells, its orders, its app's access, and what was scripted to happen to it."""
 
-import heapq
 import itertools
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, ClassVar, Final
 
 from ..catalogue import shop_catalogue
+from .bulk import BulkOperations
 from .clock import Clock
 from .definitions import Definitions
 from .gids import gid
 from .ledger import Ledger
+from .news import News
 from .orders import Order
 from .points import Bucket
+from .posting import Deliver, post
+from .profile import Profile, SeedOfVariant, Settings
 from .searchable import order_entry, order_index, product_entry, product_index, variant_entry, variant_index
 from .stock import InventoryItem, InventoryLevel, Location, Product, SelectedOption, Variant, release
+from .timetable import Timetable
 from .trouble import Script
+from .webhooks import Webhooks
 
-ALL_SCOPES: Final = (
-    "read_fulfillments",
-    "read_inventory",
-    "read_locations",
-    "read_merchant_managed_fulfillment_orders",
-    "read_orders",
-    "read_products",
-    "write_inventory",
-    "write_orders",
-)
-_TOKEN_LIFE_S: Final = 86_399.0
 _CANCEL_TAKES_S: Final = 0.5
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a shop is made with; remaking it forgets everything that happened since."""
-
-    domain: str
-    client_id: str
-    client_secret: str
-    currency: str = "USD"
-    catalogue_seed: int = 1
-    variants: int = 300
-    scopes: tuple[str, ...] = ALL_SCOPES
-    unique_enforced: bool = True
-    definition: bool = False
-
-
-@dataclass(slots=True)
-class Settings:
-    unique_enforced: bool
-    definition_allowed: bool = True
-    lookup_lag_s: float = 0.0
-    search_lag_s: float = 2.0
-    token_life_s: float = _TOKEN_LIFE_S
-    silent_until: float = 0.0
 
 
 @dataclass(eq=False, slots=True)
@@ -63,21 +32,6 @@ class Job:
     kind: ClassVar[str] = "Job"
     gid: str
     done: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class SeedOfVariant:
-    """A variant to be added; ids are given out by the shop when None."""
-
-    sku: str
-    title: str
-    options: tuple[tuple[str, str], ...]
-    price: Decimal
-    available: int
-    policy: str = "DENY"
-    tracked: bool = True
-    variant_id: int | None = None
-    inventory_item_id: int | None = None
 
 
 @dataclass(slots=True)
@@ -93,6 +47,7 @@ class StoredResult:
 class Shop:
     profile: Profile
     clock: Clock
+    deliver: Deliver = post
     settings: Settings = field(init=False)
     products: dict[int, Product] = field(default_factory=dict)
     variants: dict[int, Variant] = field(default_factory=dict)
@@ -118,8 +73,11 @@ class Shop:
         self._ids = itertools.count(5_800_000_000_001)
         self._numbers = itertools.count(1001)
         self._tokens: dict[str, float] = {}
-        self._due: list[tuple[float, int, Callable[[], None]]] = []
         self._by_value: dict[tuple[str, str, str], list[Order]] = {}
+        self.webhooks = Webhooks(self.profile, self.clock, self.settings.webhooks, self.deliver)
+        self.news = News(self.webhooks)
+        self._timetable = Timetable(self.clock, self.webhooks.new_action)
+        self.bulk = BulkOperations(self.at, self.clock.monotonic)
         self._stock_up()
 
     def _stock_up(self) -> None:
@@ -151,13 +109,12 @@ class Shop:
     # time
 
     def at(self, delay_s: float, effect: Callable[[], None]) -> None:
-        """Have something happen later; it is done before the first call that could see it."""
-        heapq.heappush(self._due, (self.clock.monotonic() + delay_s, self.next_id(), effect))
+        """Have something happen later; it is done before the first call that could see it, and without one in time."""
+        self._timetable.at(delay_s, effect)
 
     def catch_up(self) -> None:
-        now = self.clock.monotonic()
-        while self._due and self._due[0][0] <= now:
-            heapq.heappop(self._due)[2]()
+        """Let everything happen that is due; what follows is an action of its own."""
+        self._timetable.catch_up()
 
     # access
 
@@ -190,55 +147,101 @@ class Shop:
         product = Product(product_id or self.next_id(), title, vendor, status, now, now)
         self.products[product.id] = product
         for seed in variants:
-            item = InventoryItem(seed.inventory_item_id or self.next_id(), now, now, tracked=seed.tracked)
-            options = tuple(SelectedOption(name, value) for name, value in seed.options)
-            variant = Variant(
-                seed.variant_id or self.next_id(),
-                product,
-                seed.sku,
-                seed.title,
-                options,
-                seed.price,
-                item,
-                now,
-                now,
-                seed.policy,
-            )
-            item.variant = variant
-            item.levels = {place.id: InventoryLevel(item, place, now) for place in self.locations}
-            self.variants[variant.id] = variant
-            self.items[item.id] = item
-            product.variants.append(variant)
-            self.set_stock(variant, seed.available)
-        self.catalogue_changed(product, visible_at=visible_at)
+            self._add_variant(product, seed)
+        self.catalogue_changed(product, visible_at=visible_at, topic="PRODUCTS_CREATE")
         return product
 
+    def add_variant(self, product: Product, seed: SeedOfVariant) -> Variant:
+        variant = self._add_variant(product, seed)
+        self.catalogue_changed(product, [variant])
+        return variant
+
+    def _add_variant(self, product: Product, seed: SeedOfVariant) -> Variant:
+        now = self.clock.now()
+        item = InventoryItem(seed.inventory_item_id or self.next_id(), now, now, tracked=seed.tracked)
+        options = tuple(SelectedOption(name, value) for name, value in seed.options)
+        variant = Variant(
+            seed.variant_id or self.next_id(),
+            product,
+            seed.sku,
+            seed.title,
+            options,
+            seed.price,
+            item,
+            now,
+            now,
+            seed.policy,
+        )
+        item.variant = variant
+        item.levels = {place.id: InventoryLevel(item, place, now) for place in self.locations}
+        self.variants[variant.id] = variant
+        self.items[item.id] = item
+        product.variants.append(variant)
+        self.set_stock(variant, seed.available)
+        return variant
+
     def remove_variant(self, variant: Variant) -> None:
+        """A product that loses its last variant goes with it."""
         product = variant.product
-        product.variants.remove(variant)
+        if product.variants == [variant]:
+            self.remove_product(product)
+            return
+        self._forget(variant)
+        self.catalogue_changed(product, [])
+
+    def remove_product(self, product: Product) -> None:
+        for variant in tuple(product.variants):
+            self._forget(variant)
+        del self.products[product.id]
+        self.product_index.put(product.id, None, self._searchable_at())
+        self.news.product_gone(product)
+
+    def _forget(self, variant: Variant) -> None:
+        variant.product.variants.remove(variant)
         del self.variants[variant.id], self.items[variant.inventory_item.id]
         self.variant_index.put(variant.id, None, self._searchable_at())
-        if not product.variants:
-            del self.products[product.id]
-            self.product_index.put(product.id, None, self._searchable_at())
-        else:
-            self.catalogue_changed(product)
 
     def set_stock(self, variant: Variant, available: int, location: Location | None = None) -> None:
         """Set ``available`` at one location; without one, at the warehouse, and 0 everywhere else."""
         now = self.clock.now()
         warehouse = self.locations[1]
+        changed = []
         for level in variant.inventory_item.levels.values():
-            if location is None:
-                level.put("available", available if level.location is warehouse else 0, now)
-            elif level.location is location:
-                level.put("available", available, now)
+            if location not in (None, level.location):
+                continue
+            wanted = available if location is not None or level.location is warehouse else 0
+            if level.quantity("available") != wanted:
+                level.put("available", wanted, now)
+                changed.append(level)
         variant.inventory_item.updated_at = now
+        self.stock_changed(changed)
+
+    def stock_changed(self, levels: Iterable[InventoryLevel]) -> None:
+        """Tell of levels whose quantities have changed; those of deleted variants concern nobody."""
+        touches = self.settings.stock_touches_products
+        if not (touches or self.webhooks.wants("INVENTORY_LEVELS_UPDATE")):
+            return
+        changed = dict.fromkeys(level for level in levels if level.item.id in self.items)
+        self.news.levels(changed)
+        if touches:
+            for product in dict.fromkeys(level.item.variant.product for level in changed if level.item.tracked):
+                product.updated_at = self.clock.now()
+                self.product_index.put(product.id, product_entry(product), self._searchable_at())
+                self.news.product("PRODUCTS_UPDATE", product)
+
+    def item_changed(self, item: InventoryItem) -> None:
+        item.updated_at = self.clock.now()
+        self.news.item(item)
 
     def catalogue_changed(
-        self, product: Product, variants: Iterable[Variant] | None = None, *, visible_at: float | None = None
+        self,
+        product: Product,
+        variants: Iterable[Variant] | None = None,
+        *,
+        visible_at: float | None = None,
+        topic: str = "PRODUCTS_UPDATE",
     ) -> None:
-        """Stamp a product and the given variants (all of them when None), and index them after the search lag."""
+        """Stamp a product and the given variants (all of them when None), index them after the search lag, and tell."""
         now = self.clock.now()
         visible = self._searchable_at() if visible_at is None else visible_at
         product.updated_at = now
@@ -247,6 +250,7 @@ class Shop:
         for variant in product.variants:
             self.variant_index.put(variant.id, variant_entry(variant), visible)
         self.product_index.put(product.id, product_entry(product), visible)
+        self.news.product(topic, product)
 
     def with_sku(self, sku: str) -> list[Variant]:
         return [variant for variant in self.variants.values() if variant.sku == sku]
@@ -261,14 +265,29 @@ class Shop:
             definition = self.definitions.find("ORDER", metafield.namespace, metafield.key)
             if definition is not None:
                 definition.metafields_count += 1
-        self.order_changed(order)
+        self.stock_changed(claim.level for claim in order.claims)
+        self.order_changed(order, "ORDERS_CREATE")
+
+    def remove_order(self, order: Order) -> None:
+        """Delete an order by hand; Shopify deletes canceled ones only, so one that is not is canceled first."""
+        self.cancel_now(order, "OTHER", restock=True)
+        del self.orders[order.id]
+        for metafield in order.metafields:
+            if metafield.type == "id":
+                self._by_value[metafield.namespace, metafield.key, metafield.value].remove(order)
+            definition = self.definitions.find("ORDER", metafield.namespace, metafield.key)
+            if definition is not None:
+                definition.metafields_count -= 1
+        self.order_index.put(order.id, None, self._searchable_at())
+        self.news.order_gone(order)
 
     def holders_of(self, namespace: str, key: str, value: str) -> list[Order]:
         """Orders that carry this ``id`` value, oldest first."""
         return self._by_value.get((namespace, key, value), [])
 
-    def order_changed(self, order: Order) -> None:
+    def order_changed(self, order: Order, *topics: str) -> None:
         self.order_index.put(order.id, order_entry(order), self._searchable_at())
+        self.news.order(order, *topics)
 
     def cancel(self, order: Order, reason: str, *, restock: bool) -> Job:
         """Cancel asynchronously: the job is handed out now and done a moment later."""
@@ -290,7 +309,8 @@ class Shop:
         order.cancelled_at = order.updated_at = now
         order.cancel_reason = reason
         order.restocked = restock
-        self.order_changed(order)
+        self.stock_changed(claim.level for claim in order.claims)
+        self.order_changed(order, "ORDERS_CANCELLED", "ORDERS_UPDATED")
 
     def nodes(self, kind: str, number: int) -> Any:
         homes: dict[str, Mapping[int, Any]] = {
@@ -300,32 +320,11 @@ class Shop:
             "InventoryItem": self.items,
             "Location": {place.id: place for place in self.locations},
         }
+        if kind == "BulkOperation":
+            return self.bulk.get(number)
+        if kind == "WebhookSubscription":
+            return self.webhooks.subscriptions.get(number)
         return homes.get(kind, {}).get(number)
 
     def _searchable_at(self) -> float:
         return self.clock.monotonic() + self.settings.search_lag_s
-
-
-class World:
-    """All shops of one stand-in, by domain."""
-
-    def __init__(self, clock: Clock) -> None:
-        self.clock = clock
-        self._shops: dict[str, Shop] = {}
-        self.reset()
-
-    def reset(self) -> None:
-        """Forget everything but one freshly made demo shop."""
-        self._shops.clear()
-        self.put(Profile("orderbridge-demo.myshopify.com", "demo-client", "demo-secret"))
-
-    def put(self, profile: Profile) -> Shop:
-        shop = Shop(profile, self.clock)
-        self._shops[profile.domain] = shop
-        return shop
-
-    def find(self, domain: str) -> Shop | None:
-        return self._shops.get(domain)
-
-    def __iter__(self) -> Iterator[Shop]:
-        return iter(self._shops.values())

@@ -157,6 +157,7 @@ def _apply(shop: Shop, given: Mapping[str, Any], wishes: list[_Wish], errors: li
         return {"inventoryAdjustmentGroup": None, "userErrors": errors}
     now = shop.clock.now()
     changes = tuple(_change(wish, level, now) for wish, level in found if isinstance(level, InventoryLevel))
+    shop.stock_changed(change.item.levels[change.location.id] for change in changes if change.delta)
     reason, reference = given["reason"], given.get("referenceDocumentUri")
     group_gid = gid("InventoryAdjustmentGroup", shop.next_id())
     group = InventoryAdjustmentGroup(group_gid, now, reason, reference, changes)

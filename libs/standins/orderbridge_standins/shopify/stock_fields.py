@@ -56,6 +56,18 @@ def _nodes(_: None, info: Any, arguments: Arguments) -> list[Any]:
     return [shop.nodes(*found) if (found := split_gid(each)) else None for each in arguments["ids"]]
 
 
+@resolves("QueryRoot", "node")
+def _node(_: None, info: Any, arguments: Arguments) -> Any:
+    found = split_gid(arguments["id"])
+    return None if found is None else shop_of(info).nodes(*found)
+
+
+@resolves("QueryRoot", "product")
+def _product(_: None, info: Any, arguments: Arguments) -> Product | None:
+    number = number_of("Product", arguments["id"])
+    return None if number is None else shop_of(info).products.get(number)
+
+
 @resolves("InventoryItem", "variants")
 def _variants_of_item(item: InventoryItem, _info: Any, arguments: Arguments) -> Connection:
     return paged([item.variant], lambda variant: (variant.id,), arguments)

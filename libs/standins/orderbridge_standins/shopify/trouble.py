@@ -20,6 +20,8 @@ Kind = Literal[
     "internal_error",
     "too_many_attempts",
     "garbled_after",
+    "bulk_fail",
+    "bulk_cut",
 ]
 AFTER_EFFECT: Final[frozenset[Kind]] = frozenset({"timeout_after", "cut_after", "garbled_after"})
 REFUSING: Final[frozenset[Kind]] = frozenset({"throttled", "http429", "unauthorized", "access_denied"})
@@ -27,6 +29,10 @@ REFUSING: Final[frozenset[Kind]] = frozenset({"throttled", "http429", "unauthori
 GRAPHQL_ONLY: Final[frozenset[Kind]] = frozenset({"throttled", "access_denied", "internal_error", "too_many_attempts"})
 ANY_CALL: Final = "*"
 TOKEN_CALL: Final = "token"
+DOWNLOAD_CALL: Final = "download"
+"""Fetching the file of a bulk operation."""
+BULK_RUN: Final = "bulk run"
+"""Not a call: an operation that begins; ``bulk_fail`` lets it end as FAILED."""
 
 
 @dataclass(slots=True)
@@ -37,11 +43,16 @@ class Trouble:
     hang_s: float
     late_s: float
     retry_after: float
+    error_code: str = "INTERNAL_SERVER_ERROR"
 
     def meets(self, calls: Collection[str]) -> bool:
         if self.kind == "too_many_attempts":
             return "orderCreate" in calls
-        if self.kind in GRAPHQL_ONLY and TOKEN_CALL in calls:
+        if self.kind == "bulk_fail" or BULK_RUN in calls:
+            return self.kind == "bulk_fail" and BULK_RUN in calls
+        if self.kind == "bulk_cut":
+            return DOWNLOAD_CALL in calls
+        if self.kind in GRAPHQL_ONLY and (TOKEN_CALL in calls or DOWNLOAD_CALL in calls):
             return False
         return self.operation == ANY_CALL or self.operation in calls
 

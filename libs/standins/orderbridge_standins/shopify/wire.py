@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -51,6 +51,28 @@ async def send_answer(send: Send, answer: Answer) -> None:
     ]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": answer.body})
+
+
+async def send_pieces(send: Send, pieces: Iterable[bytes], content_type: str) -> None:
+    """An answer of unknown length, handed on piece by piece as the client takes them."""
+    headers = [(b"content-type", content_type.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for piece in pieces:
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def send_half(send: Send, receive: Receive, pieces: Sequence[bytes], content_type: str) -> None:
+    """The first half of an answer, up to the middle of a line, and then no connection any more."""
+    left = max(1, sum(len(piece) for piece in pieces) // 2)
+    headers = [(b"content-type", content_type.encode())]
+    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    for piece in pieces:
+        await send({"type": "http.response.body", "body": piece[:left].rstrip(b"\n"), "more_body": True})
+        left -= len(piece)
+        if left <= 0:
+            break
+    await cut(receive)
 
 
 async def wait_silently(receive: Receive, seconds: float, *, until: asyncio.Event | None = None) -> None:

@@ -22,8 +22,10 @@ from ..domain.connections import (
     shown,
 )
 from ..domain.problems import Problem, not_found, unusable
+from ..domain.webhooks import retired
 from ..ports import Unit
 from .desk import Answer, Caller, Desk, Once, answered, once_only
+from .webhooks import subscribe
 
 _LOOK_EVERY_S = 0.2
 
@@ -66,6 +68,7 @@ async def create_connection(desk: Desk, caller: Caller, body: NewConnectionBody,
                 remedy=f"Change it with PUT /v1/connections/{body.connection_id}, or choose another id.",
             )
         _publish(stored.changed, unit)
+        subscribe(desk, body.connection_id, unit)
         return answered(201, shown(stored, {}), f"/v1/connections/{body.connection_id}")
 
     return await once_only(desk, caller, once, act)
@@ -100,6 +103,7 @@ async def put_connection(desk: Desk, connection_id: str, body: ConnectionBody) -
         stored = StoredConnection(changed, body.amazon.client_id, body.shopify.client_id, dates)
         await unit.put_connection(stored)
         _publish(changed, unit)
+        subscribe(desk, connection_id, unit)
         return shown(stored, (await unit.statuses_of([connection_id]))[connection_id])
 
 
@@ -153,6 +157,9 @@ async def _put_secrets(before: StoredConnection, body: ConnectionBody, unit: Uni
             secret = f"{vendor}.{name}"
             if name != "client_id" and (kept.get(name) != plain or secret not in dates):
                 dates[secret] = unit.now
+            if (vendor, name) == ("shopify", "client_secret") and kept.get(name) != plain:
+                # Shopify signs its webhooks with the old one for some time.
+                wanted |= retired(kept, unit.now)
             wanted[name] = plain
         if wanted != kept:
             await unit.put_secrets(connection_id, vendor, wanted)

@@ -14,11 +14,14 @@ __all__ = ["Answer", "Caller", "Desk", "Once", "answered", "once_only"]
 
 @dataclass(frozen=True)
 class Desk:
-    """The store, the shops, and how long ``test`` waits for the workers."""
+    """The store, the shops, how long ``test`` waits for the workers, and the api's address from outside, if any."""
 
     store: Store
     shops: Shops
     test_wait_s: float = 10.0
+    public_url: str | None = None
+    look_up_s: float = 10.0
+    """How long somebody who saves mappings waits for the shop to look their targets up."""
 
 
 def answered(status: int, body: Event, location: str | None = None) -> Answer:

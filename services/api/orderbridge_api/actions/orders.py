@@ -1,22 +1,21 @@
-"""Orders: listed, counted, looked at, and retried."""
+"""Orders: listed, counted, looked at, and what an operator asks of one: a retry, to close it, to cancel it."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
 
-from orderbridge.events import Event, Mode
+from orderbridge.events import Event
 from orderbridge.ids import is_order_id
 from orderbridge.status import STATUSES, Status
 
-from ..domain.allowed import allowed
-from ..domain.commands import CommandRecord
+from ..domain.commands import Asked
 from ..domain.paging import OrderFilter, Position, Sort, cursor_of, page_of
 from ..domain.problems import Problem, not_found
 from ..domain.resource import OrderResource
 from ..domain.timeline import Timeline, timeline_of
-from ..ports import OrderHead, Unit
-from .commands import accepted, new_command_id, send
+from ..ports import Unit
+from .commands import accepted, ask_orders
 from .desk import Answer, Caller, Desk, Once, once_only
 
 
@@ -79,35 +78,17 @@ async def timeline(desk: Desk, order_id: str) -> Timeline:
     return timeline_of(facts, commands)
 
 
-async def retry_order(
-    desk: Desk, caller: Caller, order_id: str, mode: Mode, reason: str | None, once: Once | None
-) -> Answer:
-    """Ask for another attempt; an open command of the same mode is returned instead of a second one."""
+async def ask_order(desk: Desk, caller: Caller, order_id: str, asked: Asked, once: Once | None) -> Answer:
+    """Retry, resolve or cancel an order; an open command of the same mode is returned instead of a second one."""
     _readable(order_id)
 
     async def act(unit: Unit) -> Answer:
-        order = await unit.order_head(order_id)
-        if order is None:
-            raise not_found("order", order_id)
-        if (already := await unit.open_command(mode, order_id=order_id)) is not None:
-            return accepted(already)
-        _refuse_unless_allowed(order, mode)
-        command = CommandRecord(new_command_id(), order_id, order.connection_id, mode, reason, caller.name, unit.now)
-        return await send(command, unit)
+        outcome = (await ask_orders([order_id], asked, caller.name, unit))[order_id]
+        if isinstance(outcome, Problem):
+            raise outcome
+        return accepted(outcome)
 
     return await once_only(desk, caller, once, act)
-
-
-def _refuse_unless_allowed(order: OrderHead, mode: Mode) -> None:
-    verdict = allowed(order.status, order.reason, mode, order.link)
-    if not verdict.allowed:
-        why = f", {order.reason}" if order.reason else ""
-        raise Problem(
-            409,
-            verdict.code or "not_applicable",
-            f"The order is {order.status}{why}: {mode} is not possible.",
-            remedy=verdict.remedy,
-        )
 
 
 def _readable(order_id: str) -> str:

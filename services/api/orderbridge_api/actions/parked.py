@@ -33,7 +33,7 @@ async def replay_parked(desk: Desk, caller: Caller, parked_id: str, once: Once |
         parked = await unit.hold_parked(parked_id)
         if parked is None:
             raise not_found("parked message", parked_id)
-        if (already := await unit.open_command("replay", parked_id=parked_id)) is not None:
+        if (already := await unit.open_replay(parked_id)) is not None:
             return accepted(already)
         if parked.state != "parked":
             raise Problem(
@@ -55,6 +55,7 @@ async def replay_parked(desk: Desk, caller: Caller, parked_id: str, once: Once |
         if parked.service == "api":
             # Our own: the worker of this process carries it out.
             unit.schedule(replay_work(command_event(command, "api")))
-        return await send(command, unit, parked.service)
+        await send([command], unit, parked.service)
+        return accepted(command)
 
     return await once_only(desk, caller, once, act)

@@ -16,12 +16,36 @@ from ..domain.commands import CommandRecord
 from ..domain.paging import Page
 from ..domain.parked import ParkedMessage, ParkedState, noted
 from ..domain.problems import Problem
-from ..ports import Answer, Once
+from ..ports import Answer, Once, OrderHead
 
 _COLUMNS = """
-    command_id, order_id, connection_id, mode, reason, actor, created_at, parked_id, state, outcome, rejection,
-    ended_by, ended_at
+    command_id, order_id, connection_id, mode, reason, actor, created_at, parked_id, shopify_order_id, restock, state,
+    outcome, rejection, ended_by, ended_at
 """
+_HEADS = text("""
+    select order_id, connection_id, status, resource -> 'reason' as reason, link from orders
+    where order_id = any(cast(:ids as text[])) and resource is not null order by order_id for update
+""")
+_ADD = text("""
+    insert into commands (command_id, order_id, connection_id, mode, reason, actor, parked_id, shopify_order_id,
+                          restock, created_at)
+    select * from unnest(cast(:command_id as text[]), cast(:order_id as text[]), cast(:connection_id as text[]),
+                         cast(:mode as text[]), cast(:reason as text[]), cast(:actor as text[]),
+                         cast(:parked_id as text[]), cast(:shopify_order_id as text[]), cast(:restock as boolean[]),
+                         cast(:created_at as timestamptz[]))
+""")
+_ADDED = (
+    "command_id",
+    "order_id",
+    "connection_id",
+    "mode",
+    "reason",
+    "actor",
+    "parked_id",
+    "shopify_order_id",
+    "restock",
+    "created_at",
+)
 _NOTE_PARKED = text("""
     insert into parked_messages as known (parked_id, state, order_id, connection_id, service, origin, partition,
                                           "offset", reason, at, ended_at)
@@ -38,34 +62,33 @@ _PARKED = """
 
 
 class CommandRows(Unit):
-    async def add_command(self, command: CommandRecord) -> None:
-        await self.connection.execute(
-            text("""
-                insert into commands (command_id, order_id, connection_id, mode, reason, actor, parked_id, created_at)
-                values (:command_id, :order_id, :connection_id, :mode, :reason, :actor, :parked_id, :created_at)
-            """),
-            {
-                "command_id": command.command_id,
-                "order_id": command.order_id,
-                "connection_id": command.connection_id,
-                "mode": command.mode,
-                "reason": command.reason,
-                "actor": command.actor,
-                "parked_id": command.parked_id,
-                "created_at": command.created_at,
-            },
-        )
+    async def order_heads(self, order_ids: Sequence[str]) -> dict[str, OrderHead]:
+        found = await self.connection.execute(_HEADS, {"ids": list(order_ids)})
+        return {
+            row.order_id: OrderHead(row.order_id, row.connection_id, row.status, _reason(row.reason), row.link)
+            for row in found
+        }
 
-    async def open_command(
-        self, mode: CommandMode, *, order_id: str | None = None, parked_id: str | None = None
-    ) -> CommandRecord | None:
+    async def add_commands(self, commands: Sequence[CommandRecord]) -> None:
+        if commands:
+            await self.connection.execute(
+                _ADD, {name: [getattr(command, name) for command in commands] for name in _ADDED}
+            )
+
+    async def open_commands(self, mode: CommandMode, order_ids: Sequence[str]) -> dict[str, CommandRecord]:
         found = await self.connection.execute(
             text(f"""
-                select {_COLUMNS} from commands where state = 'open' and mode = :mode
-                  and case when cast(:parked_id as text) is null
-                      then order_id = :order_id and parked_id is null else parked_id = :parked_id end
+                select {_COLUMNS} from commands where state = 'open' and mode = :mode and parked_id is null
+                  and order_id = any(cast(:ids as text[]))
             """),  # noqa: S608 - our own column names
-            {"mode": mode, "order_id": order_id, "parked_id": parked_id},
+            {"mode": mode, "ids": list(order_ids)},
+        )
+        return {row["order_id"]: _command(row) for row in found.mappings()}
+
+    async def open_replay(self, parked_id: str) -> CommandRecord | None:
+        found = await self.connection.execute(
+            text(f"select {_COLUMNS} from commands where state = 'open' and parked_id = :id"),  # noqa: S608 - the same
+            {"id": parked_id},
         )
         row = found.mappings().first()
         return _command(row) if row else None
@@ -178,10 +201,12 @@ class CommandRows(Unit):
 
 
 def _command(row: Any) -> CommandRecord:
-    rejection = row["rejection"]
     return CommandRecord(
-        **{name: value for name, value in row.items() if name != "rejection"},
-        rejection=Reason.model_validate(rejection if not isinstance(rejection, str) else json.loads(rejection))
-        if rejection is not None
-        else None,
+        **{name: value for name, value in row.items() if name != "rejection"}, rejection=_reason(row["rejection"])
     )
+
+
+def _reason(stored: Any) -> Reason | None:
+    """Of a json column: as a value, or as the text of one."""
+    value = json.loads(stored) if isinstance(stored, str) else stored
+    return Reason.model_validate(value) if value is not None else None

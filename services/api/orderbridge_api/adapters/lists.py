@@ -31,7 +31,7 @@ class OrderLists(Unit):
         return found
 
     async def list_orders(self, asked: OrderFilter, page: Page) -> list[ListedOrder]:
-        conditions, values = _where(asked)
+        conditions, values = conditions_of(asked)
         if page.after is not None:
             conditions.append(_after(page.field, page.descending, "order_id", page.after.value is None))
             values |= {"after": page.after.value, "after_id": page.after.id}
@@ -46,7 +46,7 @@ class OrderLists(Unit):
         return [ListedOrder(row.order_id, row.sorted_by, row.resource) for row in found]
 
     async def count_orders(self, asked: OrderFilter) -> list[tuple[Status, str | None, int]]:
-        conditions, values = _where(asked)
+        conditions, values = conditions_of(asked)
         statement = f"""
             select status, reason, count(*) as number from orders
             where {" and ".join(["resource is not null", *conditions])} group by status, reason
@@ -62,7 +62,8 @@ class OrderLists(Unit):
         return [KeptFact(row.source, row.seq, row.topic, row.at, row.payload) for row in found]
 
 
-def _where(asked: OrderFilter) -> tuple[list[str], dict[str, Any]]:
+def conditions_of(asked: OrderFilter) -> tuple[list[str], dict[str, Any]]:
+    """What holds of the orders asked for, as SQL, and the values bound in it."""
     given: dict[str, Any] = {
         name: list(value) if isinstance(value, Sequence) and not isinstance(value, str) else value
         for name, value in vars(asked).items()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
@@ -25,9 +26,10 @@ from orderbridge.events import (
 from orderbridge.step import Unit
 from orderbridge.vault import Vault
 
+from ..domain.mappings import held_skus
 from ..domain.own import OwnFact
 from ..domain.projection import OrderState, link_to, search_text, stuck_message, take, waiting_since
-from ..ports import OrderHead, OrderView
+from ..ports import OrderView
 
 # The first that fits: only an unmatched fact has a reason of its own.
 _MATCH: TypeAdapter[MatchFact] = TypeAdapter(
@@ -70,15 +72,15 @@ _WRITE = text("""
         status = new.status, reason = new.reason, purchased_at = new.purchased_at, ship_by = new.ship_by,
         fulfilled_by = new.fulfilled_by, updated_at = new.updated_at, version = new.version,
         waiting_since = new.waiting_since, stuck = new.stuck, link = new.link,
-        resource = cast(new.resource as json), search = new.search
+        resource = cast(new.resource as json), search = new.search, held = cast(new.held as jsonb)
     from unnest(cast(:ids as text[]), cast(:imported as text[]), cast(:match as text[]), cast(:creation as text[]),
                 cast(:own as text[]), cast(:status as text[]), cast(:reason as text[]),
                 cast(:purchased_at as timestamptz[]), cast(:ship_by as timestamptz[]), cast(:fulfilled_by as text[]),
                 cast(:updated_at as timestamptz[]), cast(:version as bigint[]),
                 cast(:waiting_since as timestamptz[]), cast(:stuck as text[]), cast(:link as text[]),
-                cast(:resource as text[]), cast(:search as text[]))
+                cast(:resource as text[]), cast(:search as text[]), cast(:held as text[]))
         as new (order_id, imported, match, creation, own, status, reason, purchased_at, ship_by, fulfilled_by,
-                updated_at, version, waiting_since, stuck, link, resource, search)
+                updated_at, version, waiting_since, stuck, link, resource, search, held)
     where orders.order_id = new.order_id
 """)
 _WRONGLY_STUCK = text("""
@@ -160,6 +162,7 @@ class OrderRows(Unit):
                 "link": [link_to(resource.shopify) for resource in shown],
                 "resource": [view.text for view in views],
                 "search": [search_text(resource) for resource in shown],
+                "held": [json.dumps(held) if (held := held_skus(resource)) else None for resource in shown],
             },
         )
 
@@ -190,17 +193,6 @@ class OrderRows(Unit):
             state = states.get(row.order_id, OrderState(row.order_id))
             states[row.order_id] = take(state, fact_of(row.source, row.payload))
         return states
-
-    async def order_head(self, order_id: str) -> OrderHead | None:
-        found = await self.connection.execute(
-            text("""
-                select order_id, connection_id, status, reason, link from orders
-                where order_id = :id and resource is not null for update
-            """),
-            {"id": order_id},
-        )
-        row = found.first()
-        return OrderHead(row.order_id, row.connection_id, row.status, row.reason, row.link) if row else None
 
 
 def _state(row: Any) -> OrderState:

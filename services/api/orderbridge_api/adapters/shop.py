@@ -21,6 +21,13 @@ class Shops:
         found = await self._client.find_by_sku(await self._keys.of(connection), list(skus))
         return {sku: [_found(variant) for variant in variants] for sku, variants in found.items()}
 
+    async def search(self, connection: ConnectionChanged, text: str) -> list[FoundVariant]:
+        found = await self._client.search_variants(await self._keys.of(connection), text)
+        return [_found(variant) for variant in found]
+
+    async def keep_subscribed(self, connection: ConnectionChanged, base: str, path: str) -> int:
+        return await self._client.keep_subscribed(await self._keys.of(connection), base, path)
+
 
 def _found(variant: shopify.Variant) -> FoundVariant:
     return FoundVariant(

@@ -15,10 +15,13 @@ from orderbridge.vault import Vault
 from .commands import CommandRows
 from .connections import ConnectionRows
 from .lists import OrderLists
+from .mappings import MappingRows
 from .orders import OrderRows
+from .retries import RetryRows
+from .webhooks import WebhookRows
 
 
-class ApiUnit(OrderRows, OrderLists, CommandRows, ConnectionRows):
+class ApiUnit(OrderRows, OrderLists, CommandRows, RetryRows, WebhookRows, ConnectionRows, MappingRows):
     """One transaction in the schema ``api``."""
 
     async def enter(self, consumer: str, ce_ids: Iterable[str]) -> set[str]:

@@ -1,13 +1,15 @@
-"""What an operator may do with an order: the table of contract section 4, for the modes that are built."""
+"""What an operator may do with an order: the table of contract section 4, as data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
 
-from orderbridge.events import Mode
 from orderbridge.status import Status
 
-MODES: tuple[Mode, ...] = ("retry", "force")
+OrderMode = Literal["retry", "rematch", "force", "refetch", "resolve", "cancel"]
+MODES: tuple[OrderMode, ...] = ("retry", "rematch", "force", "refetch", "resolve", "cancel")
 
 
 @dataclass(frozen=True)
@@ -19,21 +21,65 @@ class Verdict:
     remedy: str | None = None
 
 
-_BOUND_TO_VARIANT = ("sku_changed_after_import", "variant_missing")
+YES = True
+NO = False
+"""A bare 409: it has the code of its row, else the order's reason code, else ``not_applicable``."""
+STOCK_ONLY = "stock_only"
+Cell = bool | str
+
+
+@dataclass(frozen=True)
+class Row:
+    """``reasons`` of the statuses it is about, None for any; a cell is ``YES``, ``NO``, or a 409's own code."""
+
+    statuses: tuple[Status, ...]
+    reasons: tuple[str, ...] | None
+    retry: Cell
+    rematch: Cell
+    force: Cell
+    refetch: Cell
+    resolve: Cell
+    cancel: Cell
+    code: str | None = None
+
+
+_BOUND = ("sku_changed_after_import", "variant_missing")
+_NO_STOCK = ("unable_to_reserve_inventory",)
 _CONNECTION = ("connection_unauthorized", "connection_misconfigured")
+_PARKED = ("message_parked",)
+
+# The first row that fits; reasons that are not known yet are treated like the others of their status.
+#                                   retry rematch force      refetch resolve cancel
+_TABLE = (
+    Row(("skipped",), None,         NO,   NO,     NO,         YES,    NO,     NO),
+    Row(("pending",), None,         NO,   NO,     NO,         YES,    YES,    NO),
+    Row(("imported", "matched"), None,
+                                    NO,   NO,     NO,         YES,    YES,    NO, "in_progress"),
+    Row(("creating",), None,        NO,   NO,     NO,         NO,     NO,     NO, "in_progress"),
+    Row(("unmatched",), _BOUND,     NO,   YES,    NO,         YES,    YES,    NO),
+    Row(("unmatched",), None,       YES,  YES,    STOCK_ONLY, YES,    YES,    NO),
+    Row(("failed",), _NO_STOCK,     YES,  YES,    YES,        YES,    YES,    NO),
+    Row(("failed",), _CONNECTION,   YES,  YES,    NO,         YES,    YES,    NO),
+    Row(("failed",), _PARKED,       NO,   NO,     NO,         YES,    YES,    NO),
+    Row(("failed",), None,          YES,  YES,    STOCK_ONLY, YES,    YES,    NO),
+    Row(("created",), None,         NO,   NO,     NO,         YES,    NO,     YES, "already_created"),
+    Row(("canceled",), None,        NO,   NO,     NO,         YES,    NO,     NO),
+)  # fmt: skip
 
 _REMEDIES = {
-    "fulfilled_by_amazon": "Switch on import_fulfilled_by_amazon to import such orders.",
-    "import_disabled": "Switch import_enabled on for this connection.",
-    "marketplace_not_selected": "Add the marketplace to the connection's settings.",
-    "before_start_date": "Set import_from to an earlier moment.",
+    "fulfilled_by_amazon": "Switch on import_fulfilled_by_amazon to import such orders, then refetch.",
+    "import_disabled": "Switch import_enabled on for this connection, then refetch.",
+    "marketplace_not_selected": "Add the marketplace to the connection's settings, then refetch.",
+    "before_start_date": "Set import_from to an earlier moment, then refetch.",
     "awaiting_payment": "Wait for Amazon to release the order.",
     "unknown_amazon_status": "Wait for Amazon to say more.",
-    "sku_not_found": "Put the SKU on the right Shopify variant, then retry.",
-    "ambiguous_sku": "Leave the SKU on one Shopify variant only, then retry.",
-    "sku_changed_after_import": "Give the Shopify variant its old SKU back.",
-    "variant_missing": "Bring the Shopify variant back.",
-    "unable_to_reserve_inventory": "Restock the items and retry, or force the order.",
+    "sku_not_found": "Map the SKU, or put it on the product.",
+    "ambiguous_sku": "Map the SKU, or leave it on one Shopify variant only.",
+    "ambiguous_title": "Map the SKU, or put it on the product.",
+    "mapping_target_missing": "Correct the mapping, or put its Shopify SKU on one product.",
+    "sku_changed_after_import": "Rematch the order against today's products, or give the variant its old SKU back.",
+    "variant_missing": "Rematch the order against today's products, or bring the variant back.",
+    "unable_to_reserve_inventory": "Restock the items, or force the order.",
     "money_mismatch": "Compare the two figures in the reason's details, then retry.",
     "address_missing": "Complete the fields that the reason's details name, then retry.",
     "shopify_refused": "Mend what Shopify names in the reason's details, then retry.",
@@ -44,19 +90,26 @@ _REMEDIES = {
 }
 
 
-def allowed(status: Status, reason: str | None, mode: Mode, link: str | None = None) -> Verdict:
+def allowed(status: Status, reason: str | None, mode: OrderMode, link: str | None = None) -> Verdict:
     """Whether ``mode`` may be asked for; ``link`` leads to the Shopify order, if one exists."""
-    remedy = _REMEDIES.get(reason or "")
-    if status in ("imported", "matched", "creating"):
-        return Verdict(False, "in_progress", "Wait: the order is on its way.")
-    if status == "created":
-        return Verdict(False, "already_created", f"Open the order in Shopify: {link}" if link else None)
-    if status == "unmatched":
-        if reason in _BOUND_TO_VARIANT:
-            return Verdict(False, reason, remedy)
-        return Verdict(True, None, remedy) if mode == "retry" else Verdict(False, "stock_only", remedy)
-    if status == "failed" and reason != "message_parked":
-        if mode == "retry" or reason == "unable_to_reserve_inventory":
-            return Verdict(True, None, remedy)
-        return Verdict(False, reason if reason in _CONNECTION else "stock_only", remedy)
-    return Verdict(False, reason or "not_applicable", remedy)
+    row = _row_of(status, reason)
+    cell: Cell = getattr(row, mode)
+    remedy = _remedy(row, reason, link)
+    if cell is YES:
+        return Verdict(True, None, remedy)
+    if isinstance(cell, str):
+        return Verdict(False, cell, remedy)
+    return Verdict(False, row.code or reason or "not_applicable", remedy)
+
+
+@lru_cache(maxsize=256)
+def _row_of(status: Status, reason: str | None) -> Row:
+    return next(row for row in _TABLE if status in row.statuses and (row.reasons is None or reason in row.reasons))
+
+
+def _remedy(row: Row, reason: str | None, link: str | None) -> str | None:
+    if row.code == "in_progress":
+        return "Wait: the order is on its way."
+    if row.code == "already_created":
+        return f"Open the order in Shopify: {link}" if link else None
+    return _REMEDIES.get(reason or "")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 Scalar = str | int | float | bool | None
 
@@ -18,7 +19,7 @@ class FieldError:
 
 
 class Problem(Exception):
-    """Ends a request with ``status``; ``remedy`` is one plain sentence."""
+    """Ends a request with ``status``; ``remedy`` is one plain sentence, ``details`` are for a program."""
 
     def __init__(
         self,
@@ -28,6 +29,7 @@ class Problem(Exception):
         *,
         remedy: str | None = None,
         errors: Sequence[FieldError] = (),
+        details: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__(detail)
         self.status = status
@@ -35,6 +37,7 @@ class Problem(Exception):
         self.detail = detail
         self.remedy = remedy
         self.errors = tuple(errors)
+        self.details = details
 
 
 def not_found(what: str, name: str) -> Problem:

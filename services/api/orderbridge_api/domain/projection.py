@@ -13,8 +13,6 @@ from orderbridge.events import (
     ImportedLine,
     LineMatch,
     MatchFact,
-    Mode,
-    OrderCreated,
     OrderImported,
     Reservation,
     ShopifyOrder,
@@ -22,7 +20,7 @@ from orderbridge.events import (
 from orderbridge.ids import amazon_order_id_of, connection_of
 from orderbridge.status import Standing, Status, standing
 
-from .allowed import allowed
+from .allowed import OrderMode, allowed
 from .own import STUCK, OwnFact, Seqs, open_parked
 from .resource import Action, Actions, Attention, OrderResource, ShownLine, ShownMatch
 
@@ -85,7 +83,7 @@ def resource_of(state: OrderState) -> OrderResource:
     """The order as everybody sees it; needs at least one fact."""
     imported, creation = state.imported, state.creation
     found = standing_of(state)
-    shopify = creation.shopify if isinstance(creation, OrderCreated) else None
+    shopify = creation.shopify if creation else None
     return OrderResource(
         order_id=state.order_id,
         connection_id=connection_of(state.order_id),
@@ -175,11 +173,15 @@ def _line(line: ImportedLine, match: LineMatch | None) -> ShownLine:
         title=line.title,
         quantity=line.quantity,
         unit_price=line.unit_price,
-        match=ShownMatch(rule=match.rule, targets=match.targets, candidates=match.candidates) if match else None,
+        match=_match(match) if match else None,
         reason=match.reason.model_copy(update={"details": _sorted(match.reason.details)})
         if match and match.reason
         else None,
     )
+
+
+def _match(match: LineMatch) -> ShownMatch:
+    return ShownMatch(rule=match.rule, targets=match.targets, candidates=match.candidates, path=match.path)
 
 
 def _reservation(reservation: Reservation | None) -> Reservation | None:
@@ -188,10 +190,15 @@ def _reservation(reservation: Reservation | None) -> Reservation | None:
 
 @lru_cache(maxsize=256)
 def _actions(status: Status, code: str | None, link: str | None) -> Actions:
-    return Actions(retry=_action(status, code, "retry", link), force=_action(status, code, "force", link))
+    return Actions(
+        retry=_action(status, code, "retry", link),
+        force=_action(status, code, "force", link),
+        rematch=_action(status, code, "rematch", link),
+        refetch=_action(status, code, "refetch", link),
+    )
 
 
-def _action(status: Status, code: str | None, mode: Mode, link: str | None) -> Action:
+def _action(status: Status, code: str | None, mode: OrderMode, link: str | None) -> Action:
     verdict = allowed(status, code, mode, link)
     return Action(allowed=verdict.allowed, code=verdict.code, remedy=verdict.remedy)
 

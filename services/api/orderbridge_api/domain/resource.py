@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from orderbridge.events import Candidate, Event, Reason, Reservation, ShopifyOrder, Target
+from orderbridge.events import Candidate, Event, MatchStep, Reason, Reservation, ShopifyOrder, Target
 from orderbridge.money import Money
 from orderbridge.status import Status
 
@@ -22,6 +22,8 @@ class ShownMatch(Event):
     rule: Literal["mapping", "sku", "title"] | None
     targets: tuple[Target, ...]
     candidates: tuple[Candidate, ...]
+    path: tuple[MatchStep, ...]
+    """The rules in the order they were tried; the last one won, or none did."""
 
 
 class ShownLine(Event):
@@ -49,6 +51,8 @@ class Actions(Event):
 
     retry: Action
     force: Action
+    rematch: Action
+    refetch: Action
 
 
 class OrderResource(Event):

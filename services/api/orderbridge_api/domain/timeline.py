@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 from orderbridge.events import Event, Reason
 from orderbridge.status import MESSAGES
 
-from .commands import CommandRecord
+from .commands import CommandRecord, in_words
 from .projection import utc
 
 
@@ -42,8 +42,12 @@ class Timeline(Event):
     items: tuple[TimelineItem, ...]
 
 
+_LINES_SHOWN = 5
+
+
 def timeline_of(facts: Sequence[KeptFact], commands: Sequence[CommandRecord]) -> Timeline:
-    items = [_of_fact(fact) for fact in facts]
+    resolving = {command.command_id for command in commands if command.mode == "resolve"}
+    items = [_of_fact(fact, resolved=fact.payload.get("command_id") in resolving) for fact in facts]
     for command in commands:
         items += _of_command(command)
     # A tie goes along the road of an order.
@@ -52,10 +56,11 @@ def timeline_of(facts: Sequence[KeptFact], commands: Sequence[CommandRecord]) ->
     return Timeline(items=tuple(items))
 
 
-def _of_fact(fact: KeptFact) -> TimelineItem:
+def _of_fact(fact: KeptFact, *, resolved: bool) -> TimelineItem:
+    """``resolved``: an operator's ``resolve`` caused it."""
     said = fact.payload
     reason = Reason.model_validate(said["reason"]) if said.get("reason") else None
-    kind, summary = _told(fact, said)
+    kind, summary = _told(fact, said, resolved)
     return TimelineItem(
         at=utc(fact.at),
         kind=kind,
@@ -67,15 +72,15 @@ def _of_fact(fact: KeptFact) -> TimelineItem:
     )
 
 
-def _told(fact: KeptFact, said: dict[str, Any]) -> tuple[str, str]:
+def _told(fact: KeptFact, said: dict[str, Any], resolved: bool) -> tuple[str, str]:
     if fact.source == "ingestor":
         return "imported", _import_in_words(said)
     if fact.source == "matcher":
         if said.get("reason"):
             return "unmatched", str(said["reason"]["message"])
-        return "matched", f"A variant was found for every line of import {said.get('imported_seq')}."
+        return "matched", _match_in_words(said)
     if fact.source == "creator":
-        return _creation_in_words(said)
+        return _creation_in_words(said, resolved)
     return str(said["kind"]), _own_in_words(said)
 
 
@@ -93,19 +98,47 @@ def _import_in_words(said: dict[str, Any]) -> str:
     return f"{amazon}{MESSAGES.get(reason or '') or words.get(disposition['kind'], disposition['kind'])}"
 
 
-def _creation_in_words(said: dict[str, Any]) -> tuple[str, str]:
+def _match_in_words(said: dict[str, Any]) -> str:
+    """By which rule each line found its variant; of many lines the first."""
+    lines = said.get("lines") or ()
+    found = [_rule_in_words(line) for line in lines[:_LINES_SHOWN]]
+    more = [f"{len(lines) - _LINES_SHOWN} more"] if len(lines) > _LINES_SHOWN else []
+    asked = f", asked for by {said['mode']}" if said.get("mode") else ""
+    details = f": {', '.join([*found, *more])}" if found else ""
+    return f"A variant was found for every line of import {said.get('imported_seq')}{asked}{details}."
+
+
+def _rule_in_words(line: Mapping[str, Any]) -> str:
+    name = line.get("amazon_sku") or f"line {line.get('order_item_id')}"
+    revision = line.get("mapping_rev")
+    return f"{name} by {line.get('rule')}{f' (revision {revision})' if revision is not None else ''}"
+
+
+def _creation_in_words(said: dict[str, Any], resolved: bool) -> tuple[str, str]:
     phase = str(said["phase"])
+    shopify = said.get("shopify") or {}
+    name = shopify.get("name") or shopify.get("order_id")
     if phase == "created":
-        shopify = said["shopify"]
-        return "created", f"Shopify order {shopify.get('name') or shopify['order_id']} was created."
+        return "created", f"The order was linked to {name}." if resolved else f"Shopify order {name} was created."
     if phase == "failed":
         return "failed", str(said["reason"]["message"])
+    forced = ", whatever the stock" if said.get("mode") == "force" else ""
     words = {
-        "planned": "The order is about to be created in Shopify.",
-        "sending": f"Attempt {said.get('attempts')} was sent to Shopify.",
+        "planned": f"The order is about to be created in Shopify{forced}.",
+        "sending": f"Attempt {said.get('attempts')} was sent to Shopify{forced}.",
         "unknown": MESSAGES["outcome_unknown"],
+        "holding": "Stock is held for the order until it can be created.",
+        "resolved": MESSAGES["resolved_by_operator"],
+        "canceled": _canceled_in_words(said, name),
     }
     return phase, words.get(phase, f"The creation is {phase}.")
+
+
+def _canceled_in_words(said: Mapping[str, Any], name: str | None) -> str:
+    if name is None:
+        return "The order was canceled before it was created in Shopify."
+    restocked = (said.get("reservation") or {}).get("state") == "released"
+    return f"Shopify order {name} was canceled{', its units are back in stock' if restocked else ''}."
 
 
 def _own_in_words(said: dict[str, Any]) -> str:
@@ -126,7 +159,7 @@ def _of_command(command: CommandRecord) -> list[TimelineItem]:
             at=utc(command.created_at),
             kind="command",
             source="api",
-            summary=f"{command.actor} asked for {command.mode}{why}",
+            summary=f"{command.actor} asked for {in_words(command)}{why}",
             command_id=command.command_id,
             actor=command.actor,
         )

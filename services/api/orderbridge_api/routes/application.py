@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
-from . import commands, connections, orders
+from . import commands, connections, mappings, orders, retries, webhooks
 from .guard import Guard
 from .problems import MEDIA_TYPE, ProblemShown, register
 
@@ -21,6 +21,10 @@ _EVERYWHERE: dict[int | str, dict[str, Any]] = {
     503: {"description": "The database cannot be reached", **_PROBLEM},
 }
 _NOT_FOUND: dict[int | str, dict[str, Any]] = {404: {"description": "There is no such thing", **_PROBLEM}}
+_UNSIGNED: dict[int | str, dict[str, Any]] = {
+    401: {"description": "Not signed by the connection's app and shop", **_PROBLEM},
+    413: {"description": "The body is too large", **_PROBLEM},
+}
 _CONFLICT: dict[int | str, dict[str, Any]] = {
     409: {"description": "Not possible now; code says why, remedy what mends it", **_PROBLEM}
 }
@@ -35,8 +39,9 @@ def create_application() -> FastAPI:
         docs_url=None,
         redoc_url=None,
     )
-    for router in (orders.router, commands.router, connections.router):
+    for router in (orders.router, commands.router, retries.router, connections.router, mappings.router):
         app.include_router(router, responses={**_EVERYWHERE, **_NOT_FOUND, **_CONFLICT})
+    app.include_router(webhooks.router, responses={**_EVERYWHERE, **_UNSIGNED})
     register(app)
     app.add_middleware(Guard)
 

@@ -1,7 +1,11 @@
-"""Who may come in: a bearer key for all of ``/v1``, a bounded body, and a role that every route declares."""
+"""Who may come in: a bearer key for all of ``/v1``, a bounded body, and a role that every route declares.
+
+One address asks for no key: Shopify's webhooks are let in by their signature, which the action behind it checks.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Literal
 
@@ -10,7 +14,7 @@ from fastapi.security import HTTPBearer
 
 from ..actions import Caller, Desk, identify
 from ..domain.problems import Problem
-from .problems import answer
+from .problems import answer, too_large
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -18,7 +22,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 Role = Literal["viewer", "operator", "admin"]
 
-BODY_LIMIT = 256 * 1024
+KIB = 1024
+BODY_LIMIT = 256 * KIB
+_WEBHOOK = re.compile(r"/v1/webhooks/shopify/[^/]+")
+_MAPPING_FILE = re.compile(r"/v1/sku-mappings\.csv")
+_LIMITS: dict[tuple[str, re.Pattern[str]], int] = {
+    ("POST", _WEBHOOK): 1024 * KIB,
+    ("POST", _MAPPING_FILE): 8192 * KIB,
+}
+"""Addresses whose bodies may be larger."""
 _RANK = {"viewer": 0, "operator": 1, "admin": 2}
 _bearer = HTTPBearer(auto_error=False, description="An API key.")
 
@@ -34,14 +46,29 @@ class Guard:
             await self._app(scope, receive, send)
             return
         request = Request(scope)
+        limit = _limit_of(scope)
         try:
-            caller = await _caller(request)
-            _check_announced(request)
+            if not _signed(scope):
+                request.state.caller = await _caller(request)
+            _check_announced(request, limit)
         except Problem as problem:
             await answer(problem)(scope, receive, send)
             return
-        request.state.caller = caller
-        await self._app(scope, _bounded(receive), send)
+        await self._app(scope, _bounded(receive, limit), send)
+
+
+def _signed(scope: Scope) -> bool:
+    """Whether the request is let in by its signature instead of a key."""
+    return scope["method"] == "POST" and _WEBHOOK.fullmatch(scope["path"]) is not None
+
+
+def _limit_of(scope: Scope) -> int:
+    limits = (
+        limit
+        for (method, path), limit in _LIMITS.items()
+        if scope["method"] == method and path.fullmatch(scope["path"])
+    )
+    return next(limits, BODY_LIMIT)
 
 
 async def _caller(request: Request) -> Caller:
@@ -57,13 +84,17 @@ async def _caller(request: Request) -> Caller:
     return caller
 
 
-def _check_announced(request: Request) -> None:
+def _check_announced(request: Request, limit: int) -> None:
     length = request.headers.get("content-length", "0")
-    if not length.isdigit() or int(length) > BODY_LIMIT:
-        raise Problem(413, "body_too_large", "The body is larger than 256 KiB.", remedy="Send less at once.")
+    if not length.isdigit() or int(length) > limit:
+        raise too_large(_beyond(limit))
 
 
-def _bounded(receive: Receive) -> Receive:
+def _beyond(limit: int) -> str:
+    return f"The body is larger than {limit // KIB} KiB."
+
+
+def _bounded(receive: Receive, limit: int) -> Receive:
     """Also a body that does not say how long it is ends at the limit."""
     taken = 0
 
@@ -71,8 +102,9 @@ def _bounded(receive: Receive) -> Receive:
         nonlocal taken
         message = await receive()
         taken += len(message.get("body", b""))
-        if taken > BODY_LIMIT:
-            raise HTTPException(413)
+        if taken > limit:
+            # The framework hands on only its own errors from here.
+            raise HTTPException(413, _beyond(limit))
         return message
 
     return bounded

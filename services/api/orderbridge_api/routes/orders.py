@@ -10,10 +10,10 @@ from ..actions import (
     Desk,
     OrderCounts,
     OrderPage,
+    ask_order,
     count_orders,
     get_order,
     list_orders,
-    retry_order,
     timeline,
 )
 from ..domain.commands import CommandResource
@@ -21,10 +21,12 @@ from ..domain.resource import OrderResource
 from ..domain.timeline import Timeline
 from .guard import caller_of, desk_of, needs
 from .requests import (
+    CancelBody,
     CountQuery,
     IdempotencyKey,
     OrderIdPath,
     OrderQuery,
+    ResolveBody,
     RetryBody,
     json_text,
     once_of,
@@ -33,6 +35,7 @@ from .requests import (
 
 router = APIRouter(prefix="/v1/orders", tags=["orders"])
 TheDesk = Annotated[Desk, Depends(desk_of)]
+TheCaller = Annotated[Caller, Depends(caller_of)]
 
 
 @router.get("", operation_id="listOrders", summary="Orders, newest first", response_model=OrderPage, **needs("viewer"))
@@ -76,11 +79,51 @@ async def story(desk: TheDesk, order_id: OrderIdPath) -> Timeline:
 )
 async def retry(
     desk: TheDesk,
-    caller: Annotated[Caller, Depends(caller_of)],
+    caller: TheCaller,
     request: Request,
     order_id: OrderIdPath,
     body: RetryBody,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     once = await once_of(request, idempotency_key)
-    return respond(await retry_order(desk, caller, order_id, body.mode, body.reason, once))
+    return respond(await ask_order(desk, caller, order_id, body.asked(), once))
+
+
+@router.post(
+    "/{order_id}/resolve",
+    operation_id="resolveOrder",
+    summary="Close the order: linked to an existing Shopify order, or handled elsewhere",
+    status_code=202,
+    response_model=CommandResource,
+    **needs("operator"),
+)
+async def resolve(
+    desk: TheDesk,
+    caller: TheCaller,
+    request: Request,
+    order_id: OrderIdPath,
+    body: ResolveBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    once = await once_of(request, idempotency_key)
+    return respond(await ask_order(desk, caller, order_id, body.asked(), once))
+
+
+@router.post(
+    "/{order_id}/cancel",
+    operation_id="cancelOrder",
+    summary="Cancel the Shopify order that was created",
+    status_code=202,
+    response_model=CommandResource,
+    **needs("operator"),
+)
+async def cancel(
+    desk: TheDesk,
+    caller: TheCaller,
+    request: Request,
+    order_id: OrderIdPath,
+    body: CancelBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    once = await once_of(request, idempotency_key)
+    return respond(await ask_order(desk, caller, order_id, body.asked(), once))

@@ -36,6 +36,7 @@ class ProblemShown(BaseModel):
     detail: str
     code: str
     remedy: str | None = None
+    details: dict[str, Any] | None = Field(None, description="what the order's own reason says, where it is the cause")
     errors: list[FieldErrorShown] | None = None
 
 
@@ -49,6 +50,8 @@ def answer(problem: Problem) -> Response:
     }
     if problem.remedy is not None:
         body["remedy"] = problem.remedy
+    if problem.details:
+        body["details"] = dict(problem.details)
     if problem.errors:
         body["errors"] = [_shown(error) for error in problem.errors]
     headers = {401: {"WWW-Authenticate": "Bearer"}, 503: {"Retry-After": "1"}}.get(problem.status)
@@ -71,7 +74,8 @@ def register(app: FastAPI) -> None:
         return answer(of_validation(error.errors()))
 
     async def of_http(_: Request, error: HTTPException) -> Response:
-        response = answer(_of_status(error.status_code))
+        too_much = error.status_code == 413
+        response = answer(too_large(error.detail) if too_much else _of_status(error.status_code))
         response.headers.update(error.headers or {})
         return response
 
@@ -114,11 +118,14 @@ def _field_error(mistake: Mapping[str, Any]) -> FieldError:
     return FieldError(field, str(mistake["msg"]).removeprefix("Value error, "), None if hidden else shown)
 
 
+def too_large(detail: str) -> Problem:
+    return Problem(413, "body_too_large", detail, remedy="Send less at once.")
+
+
 def _of_status(status: int) -> Problem:
     known = {
         404: ("not_found", "There is nothing at this address.", "Look the address up in /openapi.json."),
         405: ("method_not_allowed", "This address does not take that method.", "Look it up in /openapi.json."),
-        413: ("body_too_large", "The body is larger than 256 KiB.", "Send less at once."),
     }
     code, detail, remedy = known.get(status, ("invalid_request", HTTPStatus(status).phrase + ".", None))
     return Problem(status, code, detail, remedy=remedy)

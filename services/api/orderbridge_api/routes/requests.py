@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Header, Path, Request
 from fastapi.responses import Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    field_validator,
+    model_validator,
+)
 
+from orderbridge.events import Mode
 from orderbridge.status import Status
 
 from ..actions import Answer, Once
+from ..domain.commands import Asked, shopify_order_gid
 from ..domain.paging import OrderFilter, Sort
 
 Text = Annotated[str, Field(max_length=200, pattern=r"^[^\x00]*$")]
@@ -77,11 +88,14 @@ class ConnectionQuery(_Strict):
     cursor: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,32}$")] | None = None
 
 
+Why = Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")]
+
+
 class RetryBody(_Strict):
     """``reason`` is required for force."""
 
-    mode: Literal["retry", "force"]
-    reason: Annotated[str, Field(max_length=500, pattern=r"^[^\x00]*$")] | None = None
+    mode: Mode
+    reason: Why | None = None
 
     @model_validator(mode="after")
     def _force_needs_a_reason(self) -> RetryBody:
@@ -89,12 +103,81 @@ class RetryBody(_Strict):
             raise ValueError("force needs a reason: say in the field reason why")
         return self
 
+    def asked(self) -> Asked:
+        return Asked(self.mode, self.reason)
+
+
+def _one_or_several(said: Any) -> Any:
+    return [said] if isinstance(said, str) else said
+
+
+class RetryFilterBody(_Strict):
+    """As in the list of orders: all that is given must hold; one value, or several of which any may hold."""
+
+    status: Annotated[list[Status], Field(max_length=20), BeforeValidator(_one_or_several)] = []
+    reason: Annotated[list[Text], Field(max_length=50), BeforeValidator(_one_or_several)] = []
+    connection: Annotated[list[Text], Field(max_length=50), BeforeValidator(_one_or_several)] = []
+    q: Text | None = Field(None, description="part of either id, of a SKU or of a title")
+    ship_by_before: AwareDatetime | None = None
+
+
+class RetriesBody(RetryBody):
+    """The orders that match ``filter`` now, which must say something; ``reason`` is required for force."""
+
+    filter: RetryFilterBody
+
+    def orders(self) -> OrderFilter:
+        said = self.filter
+        return OrderFilter(
+            connection=tuple(said.connection),
+            q=(said.q or "").strip() or None,
+            ship_by_before=said.ship_by_before,
+            status=tuple(said.status),
+            reason=tuple(said.reason),
+        )
+
+
+class ResolveBody(_Strict):
+    """``shopify_order_id`` is a gid or its number; null closes the order as handled elsewhere."""
+
+    shopify_order_id: str | int | None
+    reason: Annotated[Why, Field(min_length=1)]
+
+    @field_validator("shopify_order_id", mode="before")
+    @classmethod
+    def _a_gid(cls, said: Any) -> str | None:
+        if said is None:
+            return None
+        gid = shopify_order_gid(said)
+        if gid is None:
+            raise ValueError("give the order's gid, its number, or null: not its name")
+        return gid
+
+    @field_validator("reason")
+    @classmethod
+    def _says_something(cls, reason: str) -> str:
+        if not reason.strip():
+            raise ValueError("say why")
+        return reason
+
+    def asked(self) -> Asked:
+        gid = None if self.shopify_order_id is None else str(self.shopify_order_id)
+        return Asked("resolve", self.reason, shopify_order_id=gid)
+
+
+class CancelBody(_Strict):
+    restock: StrictBool = Field(True, description="whether the units go back to stock")
+    reason: Why | None = None
+
+    def asked(self) -> Asked:
+        return Asked("cancel", self.reason, restock=self.restock)
+
 
 async def once_of(request: Request, key: str | None) -> Once | None:
-    """The key, bound to this method, path and body."""
+    """The key, bound to this method, address and body."""
     if key is None:
         return None
-    said = f"{request.method} {request.url.path}\n".encode() + await request.body()
+    said = f"{request.method} {request.url.path}?{request.url.query}\n".encode() + await request.body()
     return Once(key, hashlib.sha256(said).hexdigest())
 
 

@@ -9,9 +9,12 @@ from orderbridge import shopify
 from orderbridge.errors import Blocked, OutcomeUnknown, Permanent, Refused, Throttled, Unavailable
 from orderbridge.events import ConnectionChanged, ShopifyOrder
 from orderbridge.shopify.answers import DEFINITION
+from orderbridge.shopify.client import READ_RESERVE
 
 from ..domain.outcomes import (
     Accepted,
+    CancelAccepted,
+    CancelRefused,
     Closed,
     IdentityTaken,
     Level,
@@ -23,6 +26,7 @@ from ..domain.outcomes import (
     StockRefused,
     Unanswered,
 )
+from ..domain.remedies import AtShopify
 
 
 class Shops:
@@ -84,18 +88,40 @@ class Shops:
         found = await self._client.order_by_amazon_id(shop, amazon_order_id)
         return _order(shop, found.gid, found.name) if found else None
 
-    async def stock(self, connection: ConnectionChanged, variant_ids: Iterable[str]) -> Mapping[str, Stock]:
-        found = await self._client.stock_of(await self._keys.of(connection), list(variant_ids))
-        return {
-            variant_id: Stock(
-                limited=stock.tracked and stock.policy != "CONTINUE",
-                levels=tuple(
-                    Level(level.location, level.active and level.fulfils_online, level.available)
-                    for level in stock.levels
-                ),
-            )
-            for variant_id, stock in found.items()
-        }
+    async def stock(
+        self, connection: ConnectionChanged, variant_ids: Iterable[str], *, urgent: bool = True
+    ) -> Mapping[str, Stock]:
+        shop = await self._keys.of(connection)
+        found = await self._client.stock_of(shop, list(variant_ids), reserve=0.0 if urgent else READ_RESERVE)
+        return {variant_id: _stock(stock) for variant_id, stock in found.items()}
+
+    async def order(self, connection: ConnectionChanged, gid: str) -> AtShopify | None:
+        shop = await self._keys.of(connection)
+        found = await self._client.order_by_id(shop, gid)
+        if found is None:
+            return None
+        return AtShopify(_order(shop, found.gid, found.name), found.canceled, found.amazon_order_id)
+
+    async def cancel(self, connection: ConnectionChanged, gid: str, *, restock: bool) -> CancelAccepted | CancelRefused:
+        answer = await self._client.order_cancel(await self._keys.of(connection), gid, restock=restock)
+        if isinstance(answer, shopify.CancelRefused):
+            return CancelRefused(answer.problems)
+        return CancelAccepted(answer.job)
+
+    async def job_done(self, connection: ConnectionChanged, job: str) -> bool:
+        return await self._client.job_done(await self._keys.of(connection), job)
+
+
+def _stock(stock: shopify.Stock) -> Stock:
+    return Stock(
+        limited=stock.tracked and stock.policy != "CONTINUE",
+        levels=tuple(
+            Level(level.location, level.active and level.fulfils_online, level.available) for level in stock.levels
+        ),
+        sku=stock.sku,
+        inventory_item_id=stock.inventory_item_id or None,
+        product_id=stock.product_id,
+    )
 
 
 def _order(shop: shopify.Shop, gid: str, name: str | None) -> ShopifyOrder:

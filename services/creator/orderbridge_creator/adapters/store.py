@@ -26,7 +26,6 @@ from orderbridge.events import (
     Service,
 )
 from orderbridge.ids import connection_of
-from orderbridge.step import Unit
 from orderbridge.step.connections import CHECK
 from orderbridge.step.connections import connection_of as settings_of
 from orderbridge.step.parking import open_parcels
@@ -34,11 +33,15 @@ from orderbridge.step.unit import DueRow
 from orderbridge.topics import CREATED, FAILED, PROGRESS
 from orderbridge.vault import Vault
 
-from ..domain.order import CONNECTION_CODES, Asked, Change, Order
-from ..domain.phases import held
-from ..ports import CREATE, Intent
+from ..domain import reasons
+from ..domain.order import CONNECTION_CODES, Asked, Change, Order, Remedy
+from ..domain.phases import held, held_back
+from ..domain.remedies import give_up
+from ..ports import CANCEL, CREATE, RESOLVE, Intent
+from .waits import WaitsUnit
 
 _ASKED = TypeAdapter(tuple[Asked, ...])
+_REMEDIES = TypeAdapter(tuple[Remedy, ...])
 
 _INSERT = text("""
     insert into orders (order_id, connection_id)
@@ -49,33 +52,37 @@ _INSERT = text("""
 
 _COLUMNS = """
     order_id, connection_id, cast(imported as text) as imported, cast(match as text) as match,
-    cast(asked as text) as asked, cast(fact as text) as fact, fence, unknown_since, look_up_first, identity_taken
+    cast(asked as text) as asked, cast(remedies as text) as remedies, cast(fact as text) as fact, fence,
+    unknown_since, look_up_first, identity_taken
 """
 
 _LOCK = text(f"""
     select {_COLUMNS} from orders where order_id = any(cast(:ids as text[])) order by order_id for update
 """)  # noqa: S608 - our own columns
 
-_LOCK_PLANNED = text(f"""
+_LOCK_EXPECTING = text(f"""
     select {_COLUMNS} from orders
     where connection_id = :connection_id
-      and (phase = 'planned' or phase = 'failed' and fact -> 'reason' ->> 'code' = any(cast(:codes as text[])))
+      and (phase = 'planned' or phase = 'failed' and fact -> 'reason' ->> 'code' = any(cast(:codes as text[]))
+           or awaited)
     order by order_id for update
 """)  # noqa: S608 - our own columns
 
 _WRITE = text("""
     update orders set
         imported = cast(new.imported as jsonb), match = cast(new.match as jsonb), asked = cast(new.asked as jsonb),
-        fact = cast(new.fact as jsonb), phase = new.phase, seq = new.seq, attempts = new.attempts, fence = new.fence,
+        remedies = cast(new.remedies as jsonb), awaited = new.awaited, fact = cast(new.fact as jsonb),
+        phase = new.phase, seq = new.seq, attempts = new.attempts, fence = new.fence,
         unknown_since = new.unknown_since, look_up_first = new.look_up_first, identity_taken = new.identity_taken,
         shopify_order_id = new.shopify_order_id, shopify_order_name = new.shopify_order_name
     from unnest(
         cast(:order_id as text[]), cast(:imported as text[]), cast(:match as text[]), cast(:asked as text[]),
-        cast(:fact as text[]), cast(:phase as text[]), cast(:seq as bigint[]), cast(:attempts as integer[]),
-        cast(:fence as bigint[]), cast(:unknown_since as timestamptz[]), cast(:look_up_first as boolean[]),
-        cast(:identity_taken as boolean[]), cast(:shopify_order_id as text[]), cast(:shopify_order_name as text[])
-    ) as new (order_id, imported, match, asked, fact, phase, seq, attempts, fence, unknown_since, look_up_first,
-              identity_taken, shopify_order_id, shopify_order_name)
+        cast(:remedies as text[]), cast(:awaited as boolean[]), cast(:fact as text[]), cast(:phase as text[]),
+        cast(:seq as bigint[]), cast(:attempts as integer[]), cast(:fence as bigint[]),
+        cast(:unknown_since as timestamptz[]), cast(:look_up_first as boolean[]), cast(:identity_taken as boolean[]),
+        cast(:shopify_order_id as text[]), cast(:shopify_order_name as text[])
+    ) as new (order_id, imported, match, asked, remedies, awaited, fact, phase, seq, attempts, fence, unknown_since,
+              look_up_first, identity_taken, shopify_order_id, shopify_order_name)
     where orders.order_id = new.order_id
 """)
 
@@ -100,13 +107,18 @@ _END_ATTEMPT = text("""
     where order_id = :order_id and attempt = :attempt
 """)
 
+# Whoever links an order to this one waits until the other has.
+_LINKING = text("select pg_advisory_xact_lock(hashtextextended('link:' || :gid, 0))")
+
+_LINKED = text("select order_id from orders where shopify_order_id = :gid and order_id <> :order_id limit 1")
+
 _BOOK = text("""
     insert into reservations (order_id, attempt, state, lines, at)
     values (:order_id, :attempt, :state, cast(:lines as jsonb), :at)
 """)
 
 
-class CreatorUnit(Unit):
+class CreatorUnit(WaitsUnit):
     """A transaction of the creator."""
 
     def __init__(self, connection: AsyncConnection, service: Service, now: datetime, vault: Vault) -> None:
@@ -131,23 +143,32 @@ class CreatorUnit(Unit):
             connections = [connection_of(order_id) for order_id in new]
             await self.connection.execute(_INSERT, {"ids": new, "connections": connections})
             found = await self.connection.execute(_LOCK, {"ids": new})
-            self._orders |= {row["order_id"]: _order(row) for row in found.mappings()}
+            self._load({row["order_id"]: _order(row) for row in found.mappings()})
         return {order_id: self._orders[order_id] for order_id in order_ids}
 
-    async def lock_planned(self, connection_id: str) -> list[Order]:
+    async def lock_expecting(self, connection_id: str) -> list[Order]:
         found = await self.connection.execute(
-            _LOCK_PLANNED, {"connection_id": connection_id, "codes": list(CONNECTION_CODES)}
+            _LOCK_EXPECTING, {"connection_id": connection_id, "codes": list(CONNECTION_CODES)}
         )
         rows = {row["order_id"]: _order(row) for row in found.mappings()}
-        self._orders = rows | self._orders
+        self._load({order_id: order for order_id, order in rows.items() if order_id not in self._orders})
         return [self._orders[order_id] for order_id in rows]
+
+    def _load(self, orders: Mapping[str, Order]) -> None:
+        self._orders |= orders
+        self._loaded |= orders
 
     async def database_time(self) -> datetime:
         now: datetime = (await self.connection.execute(text("select clock_timestamp()"))).scalar_one()
         return now
 
-    async def parked(self, order_id: str) -> bool:
-        return bool(await open_parcels(self, [order_id]))
+    async def parked(self, order_ids: Collection[str]) -> Collection[str]:
+        return await open_parcels(self, order_ids)
+
+    async def linked(self, shopify_order_id: str, order_id: str) -> str | None:
+        await self.connection.execute(_LINKING, {"gid": shopify_order_id})
+        found: str | None = await self.connection.scalar(_LINKED, {"gid": shopify_order_id, "order_id": order_id})
+        return found
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
         return await settings_of(self, connection_id)
@@ -192,16 +213,23 @@ class CreatorUnit(Unit):
             },
         )
 
+    async def order_parked(self, order_id: str) -> None:
+        """Commands that wait for what was parked, or for what comes after it, lead to nothing now."""
+        order = (await self.lock_orders([order_id]))[order_id]
+        self.record(held_back(order, self.now))
+
     async def work_parked(self, row: DueRow) -> None:
         """Commands that the parked work would have answered end with it."""
-        if row.kind == CREATE:
+        if row.kind in (CREATE, RESOLVE, CANCEL):
             order = (await self.lock_orders([row.key]))[row.key]
-            self.record(held(order, self.now))
+            parked = held(order, self.now) if row.kind == CREATE else give_up(order, self.now, reasons.MESSAGE_PARKED)
+            self.record(parked)
 
     async def flush(self) -> None:
         if self._changed:
             rows = [_row(order) for order in self._changed.values()]
             await self.connection.execute(_WRITE, {name: [row[name] for row in rows] for name in rows[0]})
+            await self.follow(self._changed.values())
             self._changed = {}
         await super().flush()
 
@@ -227,6 +255,7 @@ def _order(row: RowMapping) -> Order:
         imported=OrderImported.model_validate_json(row["imported"]) if row["imported"] else None,
         match=_match(row["match"]) if row["match"] else None,
         asked=_ASKED.validate_json(row["asked"]),
+        remedies=_REMEDIES.validate_json(row["remedies"]),
         fact=_fact(row["fact"]) if row["fact"] else None,
         fence=row["fence"],
         unknown_since=row["unknown_since"],
@@ -259,12 +288,14 @@ def published(stored: str) -> tuple[str, CreationFact]:
 
 
 def _row(order: Order) -> dict[str, Any]:
-    shopify = order.fact.shopify if isinstance(order.fact, OrderCreated) else None
+    shopify = order.fact.shopify if order.fact else None
     return {
         "order_id": order.order_id,
         "imported": order.imported.model_dump_json() if order.imported else None,
         "match": order.match.model_dump_json() if order.match else None,
         "asked": _ASKED.dump_json(order.asked).decode(),
+        "remedies": _REMEDIES.dump_json(order.remedies).decode(),
+        "awaited": order.awaited,
         "fact": order.fact.model_dump_json() if order.fact else None,
         "phase": order.phase,
         "seq": order.seq,

@@ -24,7 +24,7 @@ CONNECTION_CODES = ("connection_unauthorized", "connection_misconfigured")
 
 @dataclass(frozen=True)
 class Asked:
-    """A command that reached us with a match.
+    """A command that reached us with a match, or a refetch with its import.
 
     It waits for the order's next attempt, is carried by the one that was sent, and ends once.
     """
@@ -32,6 +32,23 @@ class Asked:
     command_id: str
     mode: Mode
     state: Literal["waiting", "carried", "ended"] = "waiting"
+
+
+@dataclass(frozen=True)
+class Remedy:
+    """A ``resolve`` or a ``cancel`` that is under way."""
+
+    command_id: str
+    mode: Literal["resolve", "cancel"]
+    shopify_order_id: str | None = None
+    """Of a resolve: the order that it is linked to; None: it was handled elsewhere."""
+    restock: bool = True
+    sent_at: datetime | None = None
+    """Of a cancel: when Shopify was asked for it."""
+    job: str | None = None
+    """Of a cancel: Shopify's job that carries it out."""
+    ended: bool = False
+    """Its command is answered; it stays until it is known what came of what was sent."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +60,7 @@ class Order:
     imported: OrderImported | None = None
     match: MatchFact | None = None
     asked: tuple[Asked, ...] = ()
+    remedies: tuple[Remedy, ...] = ()
     fact: CreationFact | None = None
     fence: int = 0
     """Counted up by each worker that takes the order: who holds an older number has been overtaken."""
@@ -89,6 +107,16 @@ class Order:
         return tuple(asked for asked in self.asked if asked.state != "ended")
 
     @property
+    def awaited(self) -> bool:
+        """Whether a command of the order has not ended."""
+        return bool(self.open_commands) or any(not remedy.ended for remedy in self.remedies)
+
+    @property
+    def open_outcome(self) -> bool:
+        """Whether an attempt was sent whose outcome is not known yet."""
+        return self.phase in ("sending", "unknown")
+
+    @property
     def wanted(self) -> OrderMatched | None:
         """The match to create from: the newest, if it answers the newest import, and that is to be imported."""
         if self.imported is None or self.imported.disposition.kind != "import":
@@ -131,24 +159,32 @@ class Ending:
     reason: Reason | None = None
 
 
+def end_of(order: Order, command_id: str, ending: Ending, now: datetime) -> CommandEnded:
+    return CommandEnded(
+        command_id=command_id,
+        order_id=order.order_id,
+        connection_id=order.connection_id,
+        service="creator",
+        state=ending.state,
+        outcome=ending.outcome,
+        reason=ending.reason,
+        at=now,
+    )
+
+
 def end_commands(order: Order, asked: tuple[Asked, ...], ending: Ending, now: datetime) -> Change:
     """End these commands of the order."""
     ids = {one.command_id for one in asked}
     kept = tuple(replace(one, state="ended") if one.command_id in ids else one for one in order.asked)
-    ended = tuple(
-        CommandEnded(
-            command_id=one.command_id,
-            order_id=order.order_id,
-            connection_id=order.connection_id,
-            service="creator",
-            state=ending.state,
-            outcome=ending.outcome,
-            reason=ending.reason,
-            at=now,
-        )
-        for one in asked
-    )
+    ended = tuple(end_of(order, one.command_id, ending, now) for one in asked)
     return Change(replace(order, asked=kept), ended=ended)
+
+
+def end_apart(order: Order, asked: tuple[Asked, ...], refetched: Ending, others: Ending, now: datetime) -> Change:
+    """End these commands: whoever asked only to see the order anew has an answer where the others have none."""
+    refetches = tuple(one for one in asked if one.mode == "refetch")
+    rest = tuple(one for one in asked if one.mode != "refetch")
+    return end_commands(order, refetches, refetched, now).then(lambda it: end_commands(it, rest, others, now))
 
 
 @dataclass(frozen=True)

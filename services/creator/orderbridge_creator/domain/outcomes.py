@@ -68,6 +68,20 @@ Outcome = Accepted | StockRefused | IdentityTaken | OrderRefused | NotSent | Slo
 
 
 @dataclass(frozen=True)
+class CancelAccepted:
+    """Shopify carries it out by and by; ``job`` is None where it named none."""
+
+    job: str | None
+
+
+@dataclass(frozen=True)
+class CancelRefused:
+    """Not canceled, or canceled before."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
 class Level:
     """A variant's units at one location; ``serves`` when online orders can be fulfilled from it."""
 
@@ -82,6 +96,9 @@ class Stock:
 
     limited: bool
     levels: tuple[Level, ...] = ()
+    sku: str | None = None
+    inventory_item_id: str | None = None
+    product_id: str | None = None
 
     @property
     def available(self) -> int:

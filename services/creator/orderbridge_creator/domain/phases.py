@@ -28,7 +28,7 @@ from orderbridge.money import Money
 
 from . import reasons
 from .intake import plan
-from .order import Cause, Change, Ending, Order, end_commands
+from .order import Cause, Change, Ending, Order, end_apart, end_commands
 from .outcomes import Accepted
 
 
@@ -144,8 +144,9 @@ def created(order: Order, now: datetime, shopify: ShopifyOrder, reservation: Res
     change = _publish(replace(order, unknown_since=None, look_up_first=False), fact)
     carried = tuple(one for one in order.asked if one.state == "carried")
     late = order.waiting
+    too_late = Ending("rejected", reason=reasons.already_created(shopify))
     return change.then(lambda it: end_commands(it, carried, Ending("done", "created"), now)).then(
-        lambda it: end_commands(it, late, Ending("rejected", reason=reasons.ALREADY_CREATED), now)
+        lambda it: end_apart(it, late, Ending("done", "created"), too_late, now)
     )
 
 
@@ -162,7 +163,7 @@ def failed(order: Order, now: datetime, reason: Reason, reservation: Reservation
 
     Commands that came after it was sent wait for an attempt of their own.
     """
-    sent = order.phase in ("sending", "unknown")
+    sent = order.open_outcome
     fact = OrderFailed(**_of_attempt(order, now), reason=reason, reservation=reservation)
     ended = tuple(one for one in order.asked if one.state == "carried") if sent else order.open_commands
     change = _publish(replace(order, unknown_since=None, look_up_first=False), fact)
@@ -191,6 +192,12 @@ def looked_up_in_vain(order: Order, now: datetime) -> Change:
 def held(order: Order, now: datetime) -> Change:
     """Something of the order is parked: its commands lead to nothing."""
     return end_commands(order, order.open_commands, Ending("rejected", reason=reasons.MESSAGE_PARKED), now)
+
+
+def held_back(order: Order, now: datetime) -> Change:
+    """The same, of an order that something is parked of just now; what was sent still has its outcome to come."""
+    commands = order.waiting if order.open_outcome else order.open_commands
+    return end_commands(order, commands, Ending("rejected", reason=reasons.MESSAGE_PARKED), now)
 
 
 def differences(accepted: Accepted, match: OrderMatched, total: Money) -> tuple[str, ...]:

@@ -7,17 +7,30 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from orderbridge.errors import Blocked
-from orderbridge.events import OrderMatched, Reason, ReservedLine
+from orderbridge.events import OrderMatched, Reason, ReservedLine, ShopifyOrder
 from orderbridge.shopify.order_input import AddressMissing, MoneyMismatch
 from orderbridge.status import MESSAGES
 
 from .outcomes import Problem, Stock
 
-ALREADY_CREATED = Reason(code="already_created", message="The order exists in Shopify already.")
+IN_PROGRESS = Reason(code="in_progress", message="The order is on its way.")
 STOCK_ONLY = Reason(
     code="stock_only", message="Force passes by missing stock only; the order is held for something else."
 )
 MESSAGE_PARKED = Reason(code="message_parked", message=MESSAGES["message_parked"])
+
+
+BOUND_TO_VARIANT = ("sku_changed_after_import", "variant_missing")
+"""Reasons of an unmatched order that only a rematch leads out of."""
+OUT_OF_STOCK = "unable_to_reserve_inventory"
+
+
+def already_created(shopify: ShopifyOrder | None) -> Reason:
+    return Reason(
+        code="already_created",
+        message="The order exists in Shopify already.",
+        details={"shopify_order_id": shopify.order_id, "admin_url": shopify.admin_url} if shopify else {},
+    )
 
 
 def of_disposition(code: str | None) -> Reason:
@@ -67,7 +80,7 @@ def of_stock(lines: Iterable[ReservedLine], stock: Mapping[str, Stock] | None) -
         parts = [f"{names[one]} needs {needed[one]}, {stock[one].available} available" for one in short]
         message = f"Unable to reserve inventory: {'; '.join(parts)}."
     details = [_line_details(line, stock.get(line.variant_id) if stock else None) for line in lines]
-    return Reason(code="unable_to_reserve_inventory", message=message, details={"lines": details})
+    return Reason(code=OUT_OF_STOCK, message=message, details={"lines": details})
 
 
 def _line_details(line: ReservedLine, stock: Stock | None) -> dict[str, Any]:
@@ -115,6 +128,50 @@ def of_refusal(problems: Iterable[Problem]) -> Reason:
         code="shopify_refused",
         message=f"Shopify refused the order: {words}.",
         details={"problems": [{"code": code, "field": field, "message": said} for code, field, said in problems]},
+    )
+
+
+def of_cancellation(problems: Iterable[Problem]) -> Reason:
+    problems = list(problems)
+    words = "; ".join(message.rstrip(".") for _, _, message in problems) or "without a reason"
+    return Reason(
+        code="shopify_refused",
+        message=f"Shopify refused to cancel the order: {words}.",
+        details={"problems": [{"code": code, "field": field, "message": said} for code, field, said in problems]},
+    )
+
+
+def not_canceled(seconds: float | None = None) -> Reason:
+    """``seconds`` is how long it was waited for; None: Shopify says that it is done with it."""
+    if seconds is None:
+        return Reason(code="shopify_refused", message="Shopify took the cancellation and did not carry it out.")
+    return Reason(
+        code="outcome_unknown",
+        message=f"Shopify has not carried out the cancellation for {seconds / 60:g} minutes; look at the order there.",
+    )
+
+
+def no_such_order(gid: str) -> Reason:
+    return Reason(
+        code="shopify_order_not_found",
+        message=f"There is no order {gid} in Shopify.",
+        details={"shopify_order_id": gid},
+    )
+
+
+def canceled_at_shopify(gid: str, name: str | None) -> Reason:
+    return Reason(
+        code="shopify_order_canceled",
+        message=f"The order {name or gid} is canceled in Shopify: nobody would ship it.",
+        details={"shopify_order_id": gid},
+    )
+
+
+def already_linked(gid: str, name: str | None, amazon_order_id: str) -> Reason:
+    return Reason(
+        code="already_linked",
+        message=f"The order {name or gid} in Shopify belongs to the Amazon order {amazon_order_id}.",
+        details={"shopify_order_id": gid, "amazon_order_id": amazon_order_id},
     )
 
 

@@ -34,13 +34,14 @@ from ..domain.outcomes import (
     StockRefused,
     Unanswered,
 )
+from ..domain.waiting import explained, waits_of
 from ..ports import Intent, Locks, Shopify, Transactions, Unit
+from .connections import settings_for, why_blocked
 from .intake import create_work
+from .locking import alone
 
 log = structlog.get_logger(__name__)
 
-LOCKED_S = 0.5
-"""How soon to try again when another session holds the order's lock: it is just ending, or dying."""
 UNCHECKED_S = 0.5
 """How soon to look again whether the shop was tried: without its metafield definition nothing may be sent."""
 LONGEST_WAIT_S = 60.0
@@ -68,26 +69,22 @@ class _Write:
 class Creating:
     """Due work of kind ``create``."""
 
-    def __init__(self, store: Transactions, locks: Locks, shopify: Shopify, settle_s: float) -> None:
+    def __init__(self, store: Transactions, locks: Locks, shopify: Shopify, settle_s: float, reread_s: float) -> None:
         self._store = store
         self._locks = locks
         self._shopify = shopify
         self._settle_s = settle_s
+        self._reread_s = reread_s
 
     async def create(self, row: DueRow) -> None:
         """Walk until the order is created or failed, or has to wait."""
-        name = f"order:{row.key}"
-        if not await self._locks.try_lock(name):
-            async with self._store.transaction() as unit:
-                await unit.postpone(row, LOCKED_S)
-            return
-        try:
-            claim = await self._claim(row, None)
-            while claim is not None:
-                goes_on = await (self._look_up(row, claim) if isinstance(claim, _Look) else self._send(row, claim))
-                claim = await self._claim(row, claim.fence) if goes_on else None
-        finally:
-            await self._locks.unlock(name)
+        await alone(self._store, self._locks, row, lambda: self._walk(row))
+
+    async def _walk(self, row: DueRow) -> None:
+        claim = await self._claim(row, None)
+        while claim is not None:
+            goes_on = await (self._look_up(row, claim) if isinstance(claim, _Look) else self._send(row, claim))
+            claim = await self._claim(row, claim.fence) if goes_on else None
 
     # --- claiming
 
@@ -103,7 +100,7 @@ class Creating:
                 log.warning("another worker took the order over", order_id=row.key, attempt=order.attempts)
                 return None
             clock = await unit.database_time()
-            step = phases.next_step(order, clock, self._settle_s, parked=await unit.parked(row.key))
+            step = phases.next_step(order, clock, self._settle_s, parked=bool(await unit.parked([row.key])))
             match step:
                 case phases.Nothing():
                     await unit.finish(row)
@@ -119,7 +116,7 @@ class Creating:
                 case phases.Settle(seconds):
                     await unit.postpone(row, seconds)
                 case phases.LookUp():
-                    return _Look(order.fence, await _connection(unit, row))
+                    return _Look(order.fence, await settings_for(unit, row))
                 case phases.Send() if blocked is not None:
                     unit.record(block(order, unit.now, reasons.of_connection(blocked)))
                     await unit.postpone(row, 0.0)
@@ -132,7 +129,7 @@ class Creating:
         return None
 
     async def _prepare(self, unit: Unit, row: DueRow, order: Order, match: OrderMatched) -> _Write | None:
-        connection = await _connection(unit, row)
+        connection = await settings_for(unit, row)
         forced = phases.forced(order)
         if order.imported is None:
             raise Permanent(f"{row.key} is due without an import")
@@ -151,7 +148,7 @@ class Creating:
         """Whether the walk goes on afterwards."""
         found = await self._shopify.find(claim.connection, amazon_order_id_of(row.key))
         async with self._store.transaction() as unit:
-            blocked = await _blocked(unit, row)
+            blocked = await why_blocked(unit, row)
             order = (await unit.lock_orders([row.key]))[row.key]
             if found is not None:
                 log.info("order found in Shopify", order_id=row.key, shopify_order_id=found.order_id)
@@ -195,10 +192,10 @@ class Creating:
 
     async def _write_down(self, unit: Unit, row: DueRow, claim: _Write) -> bool:
         """The intent, before the call: from here on the order may have been sent. False: decide anew."""
-        blocked = await _blocked(unit, row)
+        blocked = await why_blocked(unit, row)
         order = (await unit.lock_orders([row.key]))[row.key]
         clock = await unit.database_time()
-        step = phases.next_step(order, clock, self._settle_s, parked=await unit.parked(row.key))
+        step = phases.next_step(order, clock, self._settle_s, parked=bool(await unit.parked([row.key])))
         unchanged = step == phases.Send(claim.match) and phases.forced(order) == claim.forced
         if order.fence != claim.fence or not unchanged or blocked is not None:
             return False
@@ -234,7 +231,7 @@ class Creating:
     async def _conclude(
         self, unit: Unit, row: DueRow, claim: _Write, outcome: Outcome, stock: Mapping[str, Stock] | None
     ) -> None:
-        blocked = await _blocked(unit, row)
+        blocked = await why_blocked(unit, row)
         order = (await unit.lock_orders([row.key]))[row.key]
         if isinstance(outcome, Accepted):
             await self._accepted(unit, row, claim, order, outcome)
@@ -248,7 +245,7 @@ class Creating:
                 refused = Reservation(state="refused", lines=lines, at=unit.now)
                 await unit.end_attempt(order, "refused")
                 await unit.book(order, refused)
-                await self._fail(unit, row, order, reasons.of_stock(lines, stock), refused, blocked)
+                await self._fail(unit, row, order, reasons.of_stock(lines, stock), refused, blocked, stock)
             case OrderRefused(problems):
                 await unit.end_attempt(order, "refused")
                 await self._fail(unit, row, order, reasons.of_refusal(problems), None, blocked)
@@ -293,7 +290,7 @@ class Creating:
         outcome: str,
         note: Mapping[str, object] | None,
     ) -> None:
-        if order.phase == "created":
+        if order.phase in ("created", "canceled"):
             log.error("order was created by another worker too", order_id=row.key, shopify_order_id=shopify.order_id)
             await unit.finish(row)
             return
@@ -314,11 +311,15 @@ class Creating:
         reason: Reason,
         reservation: Reservation | None = None,
         blocked: Reason | None = None,
+        stock: Mapping[str, Stock] | None = None,
     ) -> None:
         log.warning("order failed", order_id=row.key, reason=reason.code, attempt=order.attempts)
         change = phases.failed(order, unit.now, reason, reservation)
         change = change.then(lambda it: compare(it, unit.now, blocked))
         unit.record(change)
+        if waits := waits_of(change.order, stock):
+            known = explained(change.order, stock)
+            await unit.await_stock(change.order, waits, explained=known, reread_s=self._reread_s)
         await self._end(unit, row, change)
 
     async def _end(self, unit: Unit, row: DueRow, change: Change) -> None:
@@ -343,18 +344,6 @@ class Creating:
         wait_s = min(LONGEST_WAIT_S, 0.5 * 2.0 ** min(row.waits, 7)) if retry_after_s is None else retry_after_s
         await unit.postpone(row, wait_s)
         log.info("order is sent again later", order_id=row.key, attempt=order.attempts, seconds=wait_s)
-
-
-async def _connection(unit: Unit, row: DueRow) -> ConnectionChanged:
-    connection = await unit.connection_settings(row.connection_id)
-    if connection is None:
-        raise Permanent(f"the connection {row.connection_id} is not known")
-    return connection
-
-
-async def _blocked(unit: Unit, row: DueRow) -> Reason | None:
-    why = (await unit.why_blocked([row.connection_id])).get(row.connection_id)
-    return reasons.of_connection(why) if why else None
 
 
 def _hash(variables: Mapping[str, object]) -> str:

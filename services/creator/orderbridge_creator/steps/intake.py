@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
 from typing import TypeVar
 
 import structlog
 
+from orderbridge.errors import Blocked
 from orderbridge.events import Command, Fact, MatchFact, OrderImported
 from orderbridge.ids import connection_of
 from orderbridge.step import Work
@@ -15,8 +18,9 @@ from orderbridge.step.replay import replay_work
 
 from ..domain import reasons
 from ..domain.intake import compare, take_import, take_match
-from ..domain.order import Change, Order
-from ..ports import CREATE, Unit
+from ..domain.order import Change, Order, Remedy
+from ..domain.remedies import ask, decide_alone, reject
+from ..ports import CANCEL, CREATE, RESOLVE, Unit
 
 F = TypeVar("F", bound=Fact)
 
@@ -38,6 +42,10 @@ def create_work(order: Order) -> Work:
     )
 
 
+def remedy_work(order: Order, remedy: Remedy) -> Work:
+    return replace(create_work(order), kind=RESOLVE if remedy.mode == "resolve" else CANCEL)
+
+
 def record_and_schedule(unit: Unit, change: Change) -> None:
     unit.record(change)
     if change.due:
@@ -54,10 +62,37 @@ async def take_matches(events: Sequence[MatchFact], unit: Unit) -> None:
 
 
 async def take_commands(events: Sequence[Command], unit: Unit) -> None:
-    """Only a replay of what is parked here is ours; retry and force reach us with a match."""
+    """Closing an order by hand, and a replay of what is parked here; all else reaches us with a match or an import."""
+    remedies = [(event, event.order_id) for event in events if event.order_id and event.mode in ("resolve", "cancel")]
+    blocked = await unit.why_blocked({connection_of(order_id) for _, order_id in remedies})
+    orders = await unit.lock_orders({order_id for _, order_id in remedies})
+    for event, order_id in remedies:
+        orders[order_id] = _take_remedy(event, orders[order_id], blocked, unit)
     for event in events:
         if event.mode == "replay" and event.service == "creator":
             unit.schedule(replay_work(event))
+
+
+def _take_remedy(event: Command, order: Order, blocked: Mapping[str, Blocked], unit: Unit) -> Order:
+    """Decide it at once where that needs no word of Shopify's, else make it due."""
+    order = ask(order, event)
+    remedy = order.remedies[-1]
+    why = blocked.get(order.connection_id)
+    change = decide_alone(order, remedy, unit.now)
+    if change is None and why is not None:
+        change = reject(order, remedy, reasons.of_connection(why), unit.now)
+    if change is None:
+        unit.schedule(remedy_work(order, remedy))
+        change = Change(order)
+    change = close(change, unit.now)
+    unit.record(change)
+    log.info("remedy asked for", order_id=order.order_id, command_id=event.command_id, mode=event.mode)
+    return change.order
+
+
+def close(change: Change, now: datetime) -> Change:
+    """With what the remedy closed, the commands end that waited for an attempt."""
+    return change.then(lambda it: compare(it, now, None)) if change.facts else change
 
 
 async def _arrived(events: Sequence[F], take: Callable[[Order, F], Order], unit: Unit) -> None:

@@ -14,12 +14,15 @@ log = structlog.get_logger(__name__)
 
 
 class ConnectionWatch:
-    """Fails what was promised with the connection's reason; its work rests, and runs by itself once that passes."""
+    """Fails what was promised with the connection's reason, and ends every command that waits for something to come.
+
+    The connection's work rests, and runs by itself once that passes.
+    """
 
     async def blocked(self, connection_id: str, why: Blocked, unit: Unit) -> None:
         reason = reasons.of_connection(why)
         failed = 0
-        for order in await unit.lock_planned(connection_id):
+        for order in await unit.lock_expecting(connection_id):
             change = block(order, unit.now, reason)
             unit.record(change)
             failed += bool(change.facts)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import quote
@@ -124,10 +124,10 @@ class AmazonClient:
             return None
         if 400 <= response.status < 500:
             raise RequestRefused(f"Amazon answers {response.status} to a request for one order")
-        order = _object(response).get("order")
-        if not isinstance(order, Mapping):
+        raw = _object(response).get("order")
+        if not isinstance(raw, Mapping):
             raise Unavailable("Amazon's answer has no order")
-        return read_order(order)
+        return order_asked_for(amazon_order_id, read_order(raw))
 
     async def quota_left(self, connection: ConnectionChanged) -> float | None:
         return await self._budget.left(_bucket(connection, SEARCH))
@@ -276,6 +276,15 @@ def _object(response: Response) -> Mapping[str, Any]:
     if not isinstance(answer, Mapping):
         raise Unavailable("Amazon's answer is no JSON object")
     return answer
+
+
+def order_asked_for(amazon_order_id: str, order: ReadOrder | UnreadableOrder) -> ReadOrder | UnreadableOrder:
+    """Whatever is wrong with the answer, it is about the order that was asked for."""
+    if order.amazon_order_id == amazon_order_id:
+        return order
+    if order.amazon_order_id is not None or isinstance(order, ReadOrder):
+        return UnreadableOrder(amazon_order_id, "the answer is another order than the one asked for", order.raw)
+    return replace(order, amazon_order_id=amazon_order_id)
 
 
 def page_of(response: Response) -> Page:

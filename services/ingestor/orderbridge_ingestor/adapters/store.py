@@ -14,7 +14,7 @@ from sqlalchemy import RowMapping, text
 from orderbridge.errors import Blocked, Unavailable
 from orderbridge.events import ConnectionChanged, OrderImported
 from orderbridge.postgres import is_transient
-from orderbridge.step import Connections, Store, Unit, take_connections
+from orderbridge.step import Connections, Store, take_connections
 from orderbridge.step.connections import connection_of, say, state_of
 from orderbridge.step.parking import Parcel, mark_replayed, park, supersede, take_out
 from orderbridge.step.replay import REPLAY
@@ -25,6 +25,7 @@ from ..domain.disposition import Policy, policy_of
 from ..domain.orders import Change, Known
 from ..domain.windows import Progress
 from ..ports import AMAZON, Parked, Polled, Watched
+from .commands import CommandsUnit
 
 SOURCE = "ingestor"
 _PROGRESS = TypeAdapter(Progress)
@@ -89,7 +90,7 @@ _WAITING_REPLAYS = text("""
 """)
 
 
-class IngestorUnit(Unit):
+class IngestorUnit(CommandsUnit):
     """One transaction of the ingestor."""
 
     @asynccontextmanager

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from orderbridge.events import Disposition, ImportedLine, OrderImported
@@ -38,17 +38,64 @@ def take_version(
     now: datetime,
 ) -> Change | None:
     """What a version that is not older changes, None when nothing; ``vaulted`` is what the vault holds."""
+    return _change(known, known, _version(known, snapshot, personal, vaulted, policy, now), vaulted, now)
+
+
+def take_named_version(
+    known: Known,
+    snapshot: Snapshot,
+    personal: PersonalData,
+    vaulted: PersonalData | None,
+    policy: Policy | None,
+    now: datetime,
+    command_id: str | None,
+) -> Change | None:
+    """What a version that somebody asked for changes; with ``command_id`` it is published in any case, naming it.
+
+    While import is on, an order that was skipped by the switch is decided as if it had not been. Of an older version
+    than the one known only personal data are taken that the vault lacks: the answer to the command is what is known.
+    """
+    named = replace(known, switched_off=False) if policy is not None and policy.import_enabled else known
+    if known.fact is not None and is_older(snapshot, known):
+        view = _known_version(named, known.fact, snapshot, personal, vaulted, policy)
+    else:
+        view = _version(named, snapshot, personal, vaulted, policy, now)
+    return _change(known, named, view, vaulted, now, command_id)
+
+
+def decide_anew(known: Known, policy: Policy | None, now: datetime) -> Change | None:
+    """What changed settings mean for a known order that is waiting or to be imported; None when nothing."""
+    fact = known.fact
+    if fact is None:
+        return None
+    changed = _decided(known, fact.model_copy(update={"disposition": _disposed_anew(known, fact, policy)}), now)
+    return Change(changed, fact=changed.fact) if changed != known else None
+
+
+@dataclass(frozen=True)
+class _View:
+    """A view of an order that has no number yet; ``personal`` is what the vault should hold, until when."""
+
+    fact: OrderImported
+    personal: PersonalData
+    personal_until: datetime
+
+
+def _version(
+    known: Known,
+    snapshot: Snapshot,
+    personal: PersonalData,
+    vaulted: PersonalData | None,
+    policy: Policy | None,
+    now: datetime,
+) -> _View:
     snapshot = _completed(snapshot, known.fact)
-    disposition = dispose(snapshot.told, known, policy)
-    kept = _kept(personal, vaulted) if keeps_personal_data(disposition, snapshot.told.fulfilled_by) else None
-    if kept == PersonalData():
-        kept = None
     fact = OrderImported(
         order_id=known.order_id,
         seq=known.seq,
         at=now,
-        disposition=disposition,
-        personal_data_rev=(known.fact.personal_data_rev if known.fact else 0) + (kept is not None and kept != vaulted),
+        disposition=dispose(snapshot.told, known, policy),
+        personal_data_rev=known.fact.personal_data_rev if known.fact else 0,
         amazon_status=snapshot.told.status,
         fulfilled_by=snapshot.told.fulfilled_by,
         marketplace_id=snapshot.told.marketplace_id,
@@ -62,35 +109,64 @@ def take_version(
         breakdowns=snapshot.breakdowns,
         lines=snapshot.lines,
     )
-    until = _delete_after(snapshot) if kept is not None else known.personal_until
-    changed = replace(_decided(known, fact, now), personal_until=until)
-    if changed == known:
-        return None
-    return Change(
-        changed,
-        fact=changed.fact if changed.seq != known.seq else None,
-        personal=kept if kept != vaulted or until != known.personal_until else None,
+    return _View(fact, _kept(personal, vaulted), _delete_after(snapshot))
+
+
+def _known_version(
+    known: Known,
+    fact: OrderImported,
+    older: Snapshot,
+    personal: PersonalData,
+    vaulted: PersonalData | None,
+    policy: Policy | None,
+) -> _View:
+    return _View(
+        fact.model_copy(update={"disposition": _disposed_anew(known, fact, policy)}),
+        personal if vaulted is None else _kept(vaulted, personal),
+        known.personal_until or _delete_after(older),
     )
 
 
-def decide_anew(known: Known, policy: Policy | None, now: datetime) -> Change | None:
-    """What changed settings mean for a known order that is waiting or to be imported; None when nothing."""
-    fact = known.fact
-    if fact is None:
-        return None
+def _disposed_anew(known: Known, fact: OrderImported, policy: Policy | None) -> Disposition:
+    """A cancellation stays as it is: no setting bears on it, and a fact does not tell who canceled."""
+    if fact.disposition.kind == "cancel":
+        return fact.disposition
     told = Told(fact.amazon_status, fact.fulfilled_by, fact.marketplace_id, fact.sales_channel, fact.purchased_at)
-    changed = _decided(known, fact.model_copy(update={"disposition": dispose(told, known, policy)}), now)
-    return Change(changed, fact=changed.fact) if changed != known else None
+    return dispose(told, known, policy)
 
 
-def _decided(known: Known, fact: OrderImported, now: datetime) -> Known:
-    """The state with this view, numbered if it says anything new."""
+def _change(
+    before: Known,
+    known: Known,
+    view: _View,
+    vaulted: PersonalData | None,
+    now: datetime,
+    command_id: str | None = None,
+) -> Change | None:
+    """From ``before``, by way of ``known``, to this view of the order; None when that is no way at all."""
+    fact, kept = view.fact, view.personal
+    stored = keeps_personal_data(fact.disposition, fact.fulfilled_by) and kept != PersonalData()
+    if stored and kept != vaulted:
+        fact = fact.model_copy(update={"personal_data_rev": fact.personal_data_rev + 1})
+    until = view.personal_until if stored else known.personal_until
+    changed = replace(_decided(known, fact, now, command_id), personal_until=until)
+    if changed == before:
+        return None
+    return Change(
+        changed,
+        fact=changed.fact if changed.seq != before.seq else None,
+        personal=kept if stored and (kept != vaulted or until != before.personal_until) else None,
+    )
+
+
+def _decided(known: Known, fact: OrderImported, now: datetime, command_id: str | None = None) -> Known:
+    """The state with this view, numbered if it says anything new or answers a command."""
     before = known.fact
-    if before is not None:
+    if before is not None and command_id is None:
         same = fact.model_copy(update={"seq": before.seq, "at": before.at, "command_id": before.command_id})
         fact = before if same == before else _numbered(fact, known, now)
     else:
-        fact = _numbered(fact, known, now)
+        fact = _numbered(fact, known, now, command_id)
     disposition = fact.disposition
     return replace(
         known,
@@ -100,8 +176,9 @@ def _decided(known: Known, fact: OrderImported, now: datetime) -> Known:
     )
 
 
-def _numbered(fact: OrderImported, known: Known, now: datetime) -> OrderImported:
-    return fact.model_copy(update={"seq": known.seq + 1, "at": now, "command_id": None})
+def _numbered(fact: OrderImported, known: Known, now: datetime, command_id: str | None = None) -> OrderImported:
+    """The next fact of the order; a revision that nobody asked for names no command."""
+    return fact.model_copy(update={"seq": known.seq + 1, "at": now, "command_id": command_id})
 
 
 def _completed(snapshot: Snapshot, known: OrderImported | None) -> Snapshot:

@@ -41,15 +41,22 @@ async def decide_all_anew(connection_id: str, policy: Policy, unit: Unit) -> Non
 
 
 class ConnectionWatch:
-    """Ends the commands of a connection that stops working; polls and replays rest until it works again."""
+    """Ends the commands of a connection that stops working; its polls rest until it works again."""
 
     async def blocked(self, connection_id: str, why: Blocked, unit: Unit) -> None:
         replays = await unit.waiting_replays(connection_id)
         for row in replays:
             reject_blocked(row.command_id, str(row.payload["key"]), why, unit)
             await unit.finish(row)
+        refetches = await unit.close_commands_of(connection_id)
+        for command in refetches:
+            reject_blocked(command.command_id, command.order_id, why, unit)
         log.warning(
-            "connection blocked", connection_id=connection_id, state=why.state, why=str(why), replays_ended=len(replays)
+            "connection blocked",
+            connection_id=connection_id,
+            state=why.state,
+            why=str(why),
+            commands_ended=len(replays) + len(refetches),
         )
 
     async def restored(self, connection_id: str, unit: Unit) -> None:

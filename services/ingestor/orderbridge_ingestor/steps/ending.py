@@ -5,6 +5,7 @@ from __future__ import annotations
 from orderbridge.errors import Blocked
 from orderbridge.events import CommandEnded, Reason
 from orderbridge.ids import connection_of
+from orderbridge.status import MESSAGES
 
 from ..ports import Unit
 
@@ -24,6 +25,10 @@ def reject(command_id: str | None, key: str, code: str, message: str, unit: Unit
             at=unit.now,
         )
     )
+
+
+def reject_removed(command_id: str | None, key: str, unit: Unit) -> None:
+    reject(command_id, key, "connection_removed", MESSAGES["connection_removed"], unit)
 
 
 def reject_blocked(command_id: str | None, key: str, why: Blocked, unit: Unit) -> None:

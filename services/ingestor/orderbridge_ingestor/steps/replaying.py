@@ -1,33 +1,20 @@
-"""Replaying an order that was parked as Amazon sent it: by asking Amazon for it again."""
+"""Replaying an order that was parked as Amazon sent it, or a refetch that was: by asking Amazon for it again."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
-from orderbridge.errors import Blocked, Transient
-from orderbridge.events import Command, CommandEnded
+from orderbridge.errors import Blocked
+from orderbridge.events import CommandEnded
 from orderbridge.ids import amazon_order_id_of, connection_of
-from orderbridge.step.parking import described
-from orderbridge.step.replay import replay_work
 from orderbridge.step.unit import DueRow
 
 from ..domain.orders import ReadOrder, UnreadableOrder
-from ..ports import AMAZON, Amazon, Connections, Transactions, Unit
+from ..ports import AMAZON, REFETCH, Amazon, Connections, Transactions, Unit
 from .ending import reject, reject_blocked
-from .taking import take_orders
-
-
-async def take_commands(events: Sequence[Command], unit: Unit) -> None:
-    """Only a replay of what is parked here is ours."""
-    for event in events:
-        if event.mode != "replay" or event.service != "ingestor":
-            continue
-        why = await unit.why_blocked(event.connection_id)
-        if why is not None:
-            reject_blocked(event.command_id, event.order_id or event.connection_id, why, unit)
-        else:
-            unit.schedule(replay_work(event))
+from .taking import take_named, take_orders, tried
 
 
 class Replaying:
@@ -49,7 +36,7 @@ class Replaying:
         """Take the order again; if it still cannot be taken, it stays parked and the command is rejected."""
         async with self._store.transaction() as unit:
             taken = await unit.take_out(row.key)
-        if taken is None or taken[0]["origin"] != AMAZON:
+        if taken is None or taken[0]["origin"] not in (AMAZON, f"due:{REFETCH}"):
             await self._others(row)
             return
         try:
@@ -61,7 +48,7 @@ class Replaying:
                 await unit.finish(row)
             return
         async with self._store.transaction() as unit:
-            await self._end(row, order, unit)
+            await _end(row, order, unit)
             await unit.finish(row)
 
     async def _ask(self, parked: Mapping[str, Any], body: bytes) -> ReadOrder | UnreadableOrder | None:
@@ -74,39 +61,47 @@ class Replaying:
             return self._amazon.read(body)
         return await self._amazon.get_order(connection, amazon_order_id_of(order_id))
 
-    async def _end(self, row: DueRow, order: ReadOrder | UnreadableOrder | None, unit: Unit) -> None:
-        key = str(row.payload["key"])
-        taken = await unit.take_out(row.key)
-        if taken is None:
-            reject(row.command_id, key, "not_applicable", "The message is not parked any more.", unit)
-            return
-        match order:
-            case None:
-                reject(row.command_id, key, "message_parked", "Amazon does not know the order any more.", unit)
-                return
-            case UnreadableOrder():
-                reject(row.command_id, key, "message_parked", f"It still cannot be processed: {order.why}.", unit)
-                return
-            case ReadOrder():
-                pass
-        try:
-            async with unit.attempt():
-                await unit.mark_replayed(taken[0])
-                await take_orders(row.connection_id, [order], unit)
-        except Exception as error:
-            if isinstance(error, Transient):
-                raise
-            reject(row.command_id, key, "message_parked", f"It still cannot be processed: {described(error)}.", unit)
-            return
-        if row.command_id:
-            unit.end_command(
-                CommandEnded(
-                    command_id=row.command_id,
-                    order_id=key if ":" in key else None,
-                    connection_id=row.connection_id,
-                    service="ingestor",
-                    state="done",
-                    outcome="replayed",
-                    at=unit.now,
-                )
+
+async def _end(row: DueRow, order: ReadOrder | UnreadableOrder | None, unit: Unit) -> None:
+    key = str(row.payload["key"])
+    taken = await unit.take_out(row.key)
+    if taken is None:
+        reject(row.command_id, key, "not_applicable", "The message is not parked any more.", unit)
+        return
+    why = await _replayed(row.connection_id, taken[0], order, unit)
+    if why is not None:
+        reject(row.command_id, key, "message_parked", why, unit)
+    elif row.command_id:
+        unit.end_command(
+            CommandEnded(
+                command_id=row.command_id,
+                order_id=key if ":" in key else None,
+                connection_id=row.connection_id,
+                service="ingestor",
+                state="done",
+                outcome="replayed",
+                at=unit.now,
             )
+        )
+
+
+async def _replayed(
+    connection_id: str, parked: Mapping[str, Any], order: ReadOrder | UnreadableOrder | None, unit: Unit
+) -> str | None:
+    """Take the order; else a sentence that says why not."""
+    if order is None:
+        return "Amazon does not know the order any more."
+    if isinstance(order, ReadOrder):
+        failed = await tried(order, partial(_take, connection_id, parked, order, unit), unit)
+        if failed is None:
+            return None
+        order = failed
+    return f"It still cannot be processed: {order.why}."
+
+
+async def _take(connection_id: str, parked: Mapping[str, Any], order: ReadOrder, unit: Unit) -> None:
+    await unit.mark_replayed(parked)
+    if parked["origin"] == AMAZON:
+        await take_orders(connection_id, [order], unit)
+    else:
+        await take_named(connection_id, order, (), await unit.policy_of(connection_id), unit)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 import structlog
 
@@ -12,11 +14,14 @@ from orderbridge.ids import order_id_of
 from orderbridge.shopify.order_input import PersonalData
 from orderbridge.step.parking import Parcel, described
 
+from ..domain.disposition import Policy
 from ..domain.orders import ReadOrder, UnreadableOrder, body_of
-from ..domain.versions import is_older, take_version
+from ..domain.versions import is_older, take_named_version, take_version
 from ..ports import AMAZON, Unit
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,18 +65,41 @@ def _is_before(order: ReadOrder, other: ReadOrder) -> bool:
     return order.snapshot.last_updated_at < other.snapshot.last_updated_at
 
 
+async def take_named(
+    connection_id: str, order: ReadOrder, command_ids: Sequence[str], policy: Policy | None, unit: Unit
+) -> None:
+    """An order that was asked for: each command gets an import that names it, whether there is news or not."""
+    order_id: str = order_id_of(connection_id, order.amazon_order_id)
+    known = (await unit.lock_orders(connection_id, [order_id]))[order_id]
+    stored = (await unit.personal_data([order_id])).get(order_id)
+    vaulted = PersonalData.from_bytes(stored) if stored is not None else None
+    if not is_older(order.snapshot, known):
+        await unit.supersede([order_id])
+    named: Sequence[str | None] = command_ids or (None,)
+    for command_id in named:
+        change = take_named_version(known, order.snapshot, order.personal, vaulted, policy, unit.now, command_id)
+        if change is not None:
+            await unit.record([change])
+            known, vaulted = change.known, change.personal or vaulted
+
+
+async def tried(order: ReadOrder, take: Callable[[], Awaitable[T]], unit: Unit) -> T | UnreadableOrder:
+    """Take it whole; what the database refuses, or fails by a bug, is undone and counts as unreadable."""
+    try:
+        async with unit.attempt():
+            return await take()
+    except Exception as error:  # whatever is wrong with one order, the others go on
+        if isinstance(error, Transient):
+            raise
+        return UnreadableOrder(order.amazon_order_id, described(error), order.raw)
+
+
 async def take_one_by_one(connection_id: str, orders: Iterable[ReadOrder], unit: Unit) -> Taken:
-    """Each alone; what the database refuses, or fails by a bug, is parked."""
+    """Each alone; one that cannot be taken is parked."""
     taken = Taken()
     for order in orders:
-        try:
-            async with unit.attempt():
-                taken += await take_orders(connection_id, [order], unit)
-        except Exception as error:  # whatever is wrong with one order, its page goes on
-            if isinstance(error, Transient):
-                raise
-            unreadable = UnreadableOrder(order.amazon_order_id, described(error), order.raw)
-            taken += await park_orders(connection_id, [unreadable], unit)
+        came = await tried(order, partial(take_orders, connection_id, [order], unit), unit)
+        taken += came if isinstance(came, Taken) else await park_orders(connection_id, [came], unit)
     return taken
 
 

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orderbridge.errors import Blocked
@@ -17,6 +17,7 @@ from orderbridge.events import (
     Command,
     CommandEnded,
     ConnectionChanged,
+    LineMatch,
     MatchFact,
     OrderMatched,
     Reason,
@@ -31,11 +32,13 @@ from orderbridge.topics import MATCHED, UNMATCHED
 from orderbridge.vault import Vault
 
 from ..domain import reasons
+from ..domain.keys import Key
 from ..domain.matching import fact_of
-from ..domain.order import Import, Line, OpenCommand, Order
+from ..domain.order import Import, Line, OpenCommand, Order, Pins
 from .catalogue import CatalogueUnit
 
 _LINES = TypeAdapter(tuple[Line, ...])
+_PINS = TypeAdapter(tuple[LineMatch, ...])
 
 # Made where they were not known, and locked, by one statement.
 _TAKE = text("""
@@ -44,30 +47,31 @@ _TAKE = text("""
         as new (order_id, connection_id)
     order by order_id
     on conflict (order_id) do update set connection_id = excluded.connection_id
-    returning order_id, imported_seq, seq, xmax = 0 as made
+    returning order_id, imported_seq, seq, xmax = 0 as made, fact, pins, created
 """)
 
 _LOCK = text("""
-    select order_id, connection_id, imported_seq, disposition, disposition_reason, ship_by, lines, seq, fact
+    select order_id, connection_id, imported_seq, disposition, disposition_reason, purchased_at, ship_by, lines, seq,
+           fact, pins, created
     from orders where order_id = any(cast(:ids as text[])) order by order_id for update
 """)
 
 _WRITE = text("""
     update orders set
         imported_seq = new.imported_seq, disposition = new.disposition, disposition_reason = new.disposition_reason,
-        ship_by = new.ship_by, lines = new.lines, seq = new.seq, fact = coalesce(new.fact, orders.fact)
+        purchased_at = new.purchased_at, ship_by = new.ship_by, lines = new.lines, seq = new.seq,
+        fact = coalesce(new.fact, orders.fact), pins = new.pins
     from unnest(
         cast(:ids as text[]), cast(:imported_seqs as bigint[]), cast(:dispositions as text[]),
-        cast(:reasons as text[]), cast(:ship_bys as timestamptz[]), cast(:lines as text[]), cast(:seqs as bigint[]),
-        cast(:facts as text[])
-    ) as new (order_id, imported_seq, disposition, disposition_reason, ship_by, lines, seq, fact)
+        cast(:reasons as text[]), cast(:purchased_ats as timestamptz[]), cast(:ship_bys as timestamptz[]),
+        cast(:lines as text[]), cast(:seqs as bigint[]), cast(:facts as text[]), cast(:pins as text[])
+    ) as new (order_id, imported_seq, disposition, disposition_reason, purchased_at, ship_by, lines, seq, fact, pins)
     where orders.order_id = new.order_id
 """)
 
-_SETTLED = (
-    text("delete from undecided where order_id = any(cast(:ids as text[]))"),
-    text("delete from waits where order_id = any(cast(:ids as text[]))"),
-)
+_DECIDED = text("delete from undecided where order_id = any(cast(:ids as text[]))")
+_NOT_WANTED = text("delete from wanted where order_id = any(cast(:ids as text[]))")
+_WAITS_FOR_NOTHING = text("delete from waits where order_id = any(cast(:ids as text[]))")
 
 _LEAVE_UNDECIDED = text("""
     insert into undecided (order_id, connection_id, ship_by)
@@ -77,12 +81,21 @@ _LEAVE_UNDECIDED = text("""
     on conflict (order_id) do update set ship_by = excluded.ship_by
 """)
 
-_WAIT = text("""
-    insert into waits (order_id, connection_id, sku)
+_WANT = text("""
+    insert into wanted (order_id, connection_id, sku)
     select order_id, connection_id, sku
     from unnest(cast(:ids as text[]), cast(:names as text[]), cast(:skus as text[]))
         as new (order_id, connection_id, sku)
     on conflict do nothing
+""")
+
+# An array of arrays must be a rectangle: each order's keys come as the text of an array.
+_WAIT = text("""
+    insert into waits (order_id, connection_id, keys)
+    select order_id, connection_id, cast(keys as bigint[])
+    from unnest(cast(:ids as text[]), cast(:names as text[]), cast(:keys as text[]))
+        as new (order_id, connection_id, keys)
+    on conflict (order_id) do update set keys = excluded.keys
 """)
 
 _UNDECIDED = text("""
@@ -94,9 +107,16 @@ _RECALL = text("""
     select order_id, connection_id, ship_by from orders
     where order_id in (
         select order_id from waits
-        where connection_id = :id and (cast(:skus as text[]) is null or sku = any(cast(:skus as text[])))
+        where connection_id = :id and (cast(:keys as bigint[]) is null or keys && cast(:keys as bigint[]))
     )
     on conflict do nothing
+""")
+
+_CLOSE = text("""
+    insert into orders (order_id, connection_id, created)
+    select order_id, connection_id, true from unnest(cast(:ids as text[]), cast(:names as text[]))
+        as new (order_id, connection_id)
+    order by order_id on conflict (order_id) do update set created = true
 """)
 
 # The connections stay as they are until this transaction ends, so that none is blocked past a command taken here.
@@ -119,7 +139,9 @@ class _Record(NamedTuple):
     order: Order
     seq: int
     fact: str | None
-    waits_for: Collection[str]
+    pins: Pins
+    concerns: Collection[Key]
+    wanted: Collection[str]
     decided: bool
 
 
@@ -159,18 +181,22 @@ class MatcherUnit(CatalogueUnit):
         ids = list(newest)
         found = await self.connection.execute(_TAKE, {"ids": ids, "names": [connection_of(one) for one in ids]})
         rows = found.all()
-        self._made |= {order_id for order_id, _, _, made in rows if made}
+        self._made |= {row.order_id for row in rows if row.made}
         return [
-            _imported(newest[order_id], seq)
-            for order_id, imported_seq, seq, _ in rows
-            if imported_seq < newest[order_id].seq
+            _imported(newest[row.order_id], row.seq, _pins_of(row.fact, row.pins), created=row.created)
+            for row in rows
+            if row.imported_seq < newest[row.order_id].seq
         ]
+
+    async def close_orders(self, order_ids: Collection[str]) -> None:
+        ids = sorted(order_ids)
+        await self.connection.execute(_CLOSE, {"ids": ids, "names": [connection_of(one) for one in ids]})
+        for statement in (_DECIDED, _NOT_WANTED, _WAITS_FOR_NOTHING):
+            await self.connection.execute(statement, {"ids": ids})
 
     async def lock_orders(self, order_ids: Collection[str]) -> dict[str, Order]:
         found = await self.connection.execute(_LOCK, {"ids": list(order_ids)})
-        return {
-            row["order_id"]: Order(**{**row, "lines": _LINES.validate_json(row["lines"])}) for row in found.mappings()
-        }
+        return {row["order_id"]: _order(row) for row in found.mappings()}
 
     async def undecided(self, connection_id: str, limit: int) -> list[str]:
         found = await self.connection.execute(_UNDECIDED, {"id": connection_id, "limit": limit})
@@ -178,26 +204,32 @@ class MatcherUnit(CatalogueUnit):
 
     async def dismiss_undecided(self, connection_id: str, limit: int) -> list[str]:
         order_ids = await self.undecided(connection_id, limit)
-        await self.connection.execute(_SETTLED[0], {"ids": order_ids})
+        await self.connection.execute(_DECIDED, {"ids": order_ids})
         return order_ids
 
-    async def recall(self, connection_id: str, skus: Collection[str] | None = None) -> int:
-        if skus is not None and not skus:
+    async def recall(self, connection_id: str, keys: Collection[Key] | None = None) -> int:
+        if keys is not None and not keys:
             return 0
         recalled = await self.connection.execute(
-            _RECALL, {"id": connection_id, "skus": None if skus is None else list(skus)}
+            _RECALL, {"id": connection_id, "keys": None if keys is None else list(keys)}
         )
         return recalled.rowcount
 
     def record(
-        self, order: Order, facts: Sequence[MatchFact] = (), *, waits_for: Collection[str] = (), decided: bool = True
+        self,
+        order: Order,
+        facts: Sequence[MatchFact] = (),
+        *,
+        concerns: Collection[Key] = (),
+        wanted: Collection[str] = (),
+        decided: bool = True,
     ) -> None:
         seq, payload = order.seq, None
         for fact in facts:
             payload = self.publish_fact(MATCHED if isinstance(fact, OrderMatched) else UNMATCHED, fact)
             seq = fact.seq
         stored = payload.decode() if payload else None
-        self._records[order.order_id] = _Record(order, seq, stored, waits_for, decided)
+        self._records[order.order_id] = _Record(order, seq, stored, order.pins, concerns, wanted, decided)
 
     async def flush(self) -> None:
         if self._records:
@@ -215,24 +247,29 @@ class MatcherUnit(CatalogueUnit):
                 "imported_seqs": [order.imported_seq for order in orders],
                 "dispositions": [order.disposition for order in orders],
                 "reasons": [order.disposition_reason for order in orders],
+                "purchased_ats": [order.purchased_at for order in orders],
                 "ship_bys": [order.ship_by for order in orders],
                 "lines": [_LINES.dump_json(order.lines).decode() for order in orders],
                 "seqs": [record.seq for record in records],
                 "facts": [record.fact for record in records],
+                "pins": [_PINS.dump_json(record.pins).decode() if record.pins else None for record in records],
             },
         )
         if known := [order_id for order_id in ids if order_id not in self._made]:
-            for statement in _SETTLED:
+            for statement in (_DECIDED, _NOT_WANTED):
                 await self.connection.execute(statement, {"ids": known})
-        waiting = [record for record in records if record.waits_for]
-        if waiting:
-            each = [(record.order, sku) for record in waiting for sku in record.waits_for]
+        await self._note_waits([record for record in records if record.concerns and not record.order.created])
+        rest = [one.order.order_id for one in records if not one.concerns or one.order.created]
+        if free := [order_id for order_id in rest if order_id not in self._made]:
+            await self.connection.execute(_WAITS_FOR_NOTHING, {"ids": free})
+        wanted = [(record.order, sku) for record in records for sku in record.wanted]
+        if wanted:
             await self.connection.execute(
-                _WAIT,
+                _WANT,
                 {
-                    "ids": [order.order_id for order, _ in each],
-                    "names": [order.connection_id for order, _ in each],
-                    "skus": [sku for _, sku in each],
+                    "ids": [order.order_id for order, _ in wanted],
+                    "names": [order.connection_id for order, _ in wanted],
+                    "skus": [sku for _, sku in wanted],
                 },
             )
         undecided = [record.order for record in records if not record.decided]
@@ -243,6 +280,17 @@ class MatcherUnit(CatalogueUnit):
                     "ids": [order.order_id for order in undecided],
                     "names": [order.connection_id for order in undecided],
                     "ship_bys": [order.ship_by for order in undecided],
+                },
+            )
+
+    async def _note_waits(self, records: Sequence[_Record]) -> None:
+        if records:
+            await self.connection.execute(
+                _WAIT,
+                {
+                    "ids": [record.order.order_id for record in records],
+                    "names": [record.order.connection_id for record in records],
+                    "keys": [f"{{{','.join(map(str, record.concerns))}}}" for record in records],
                 },
             )
 
@@ -281,6 +329,19 @@ class MatcherUnit(CatalogueUnit):
                 },
             )
 
+    async def keep_refetches(self, refetches: Sequence[OpenCommand]) -> None:
+        if refetches:
+            await self.connection.execute(
+                _KEEP_COMMANDS,
+                {
+                    "command_ids": [command.command_id for command in refetches],
+                    "order_ids": [command.order_id for command in refetches],
+                    "names": [connection_of(command.order_id) for command in refetches],
+                    "modes": [command.mode for command in refetches],
+                    "times": [self.now for _ in refetches],
+                },
+            )
+
     async def answered(self, commands: Iterable[OpenCommand]) -> None:
         await self.connection.execute(
             text("delete from commands where command_id = any(cast(:ids as text[]))"),
@@ -313,8 +374,6 @@ class MatcherUnit(CatalogueUnit):
         for commands in (await self.open_commands([row.key])).values():
             await self.reject(commands, reasons.MESSAGE_PARKED)
 
-    # --- republishing
-
 
 def published(stored: str) -> tuple[str, MatchFact]:
     """The topic and the value of a match that is kept."""
@@ -322,17 +381,33 @@ def published(stored: str) -> tuple[str, MatchFact]:
     return (MATCHED if isinstance(fact, OrderMatched) else UNMATCHED), fact
 
 
-def _imported(event: Import, seq: int) -> Order:
+def _imported(event: Import, seq: int, pins: Pins, *, created: bool) -> Order:
     return Order(
         order_id=event.order_id,
         connection_id=connection_of(event.order_id),
         imported_seq=event.seq,
         disposition=event.disposition.kind,
         disposition_reason=event.disposition.reason,
+        purchased_at=event.purchased_at,
         ship_by=event.ship_by,
         lines=tuple(line for line in event.lines if line.quantity > 0),
         seq=seq,
+        pins=pins,
+        created=created,
     )
+
+
+def _order(row: RowMapping) -> Order:
+    pins = _pins_of(row["fact"], row["pins"])
+    return Order(**{**row, "lines": _LINES.validate_json(row["lines"]), "pins": pins})
+
+
+def _pins_of(fact: str | None, pins: str | None) -> Pins:
+    """The newest successful match: kept aside, or the newest fact itself."""
+    if pins is not None:
+        return _PINS.validate_json(pins)
+    newest = fact_of(fact) if fact is not None else None
+    return newest.lines if isinstance(newest, OrderMatched) else ()
 
 
 def _words(missing: Any) -> tuple[str, ...]:

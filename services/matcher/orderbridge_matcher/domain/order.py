@@ -6,21 +6,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from orderbridge.events import Disposition, Fact, Mode, Reason
+from orderbridge.events import Disposition, Fact, LineMatch, Mode, Reason
 
 from . import reasons
 
 MATCHABLE = ("import", "wait")
 """Dispositions whose orders are matched; a waiting one so that it is ready."""
 
+Pins = tuple[LineMatch, ...]
+"""The lines of an order's newest successful match: the variants it is bound to, with the SKUs they had then."""
+
 
 @dataclass(slots=True, frozen=True)
 class Line:
-    """An order item; ``amazon_sku`` as Amazon sent it."""
+    """An order item; SKU and title as Amazon sent them."""
 
     order_item_id: str
     quantity: int
     amazon_sku: str | None = None
+    title: str | None = None
 
 
 class Import(Fact):
@@ -28,8 +32,15 @@ class Import(Fact):
 
     source: Literal["ingestor"] = "ingestor"
     disposition: Disposition
+    purchased_at: datetime | None = None
     ship_by: datetime | None = None
     lines: tuple[Line, ...] = ()
+
+
+class Created(Fact):
+    """Of ``orders.created.v1`` just that there is a Shopify order now."""
+
+    source: Literal["creator"] = "creator"
 
 
 @dataclass(slots=True, frozen=True)
@@ -41,10 +52,14 @@ class Order:
     imported_seq: int
     disposition: str | None
     disposition_reason: str | None
+    purchased_at: datetime | None
     ship_by: datetime | None
     lines: tuple[Line, ...]
     seq: int
     fact: str | None = None
+    pins: Pins = ()
+    created: bool = False
+    """There is a Shopify order: nothing that happens to a variant takes its match away any more."""
 
     @property
     def matchable(self) -> bool:

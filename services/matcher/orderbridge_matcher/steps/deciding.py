@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import assert_never
 
@@ -12,17 +12,20 @@ import structlog
 from orderbridge.events import MatchFact, OrderMatched, OrderUnmatched
 from orderbridge.step import Work
 
-from ..domain.matching import LookUp, Matched, Unmatched, is_said, key_of, match_lines
+from ..domain.keys import Key
+from ..domain.matching import LookUp, Matched, Unmatched, is_said, match_order
 from ..domain.order import OpenCommand, Order
 from ..domain.reading import Progress
+from ..domain.suggesting import open_lines, with_suggestions
 from ..ports import DECIDE, LOOK_UP, Unit
+from .shelving import shelves_for
 
 log = structlog.get_logger(__name__)
 
 _BEFORE_ALL_ORDERS = datetime(1970, 1, 1, tzinfo=UTC)
 
-BySku = dict[str, set[str]]
-"""SKUs by connection."""
+Commands = Mapping[str, Sequence[OpenCommand]]
+"""By order."""
 
 
 def look_up_work(order: Order) -> Work:
@@ -37,14 +40,12 @@ def look_up_work(order: Order) -> Work:
 
 
 async def decide(
-    orders: Sequence[Order],
-    catalogues: Mapping[str, Progress],
-    unit: Unit,
-    answering: Mapping[str, Sequence[OpenCommand]] | None = None,
+    orders: Sequence[Order], catalogues: Mapping[str, Progress], unit: Unit, answering: Commands | None = None
 ) -> None:
     """Match locked orders by the catalogues that the caller holds shared, and say what is new.
 
-    ``answering`` are commands, by order, that Shopify was asked for: each gets a fact of its own.
+    ``answering`` are commands, by order, that Shopify was asked for: each gets a fact of its own. So does an open
+    ``refetch``, which asks for nothing but an answer to the import that it came with.
     """
     ready: list[Order] = []
     for order in orders:
@@ -56,51 +57,61 @@ async def decide(
         else:
             ready.append(order)
     if ready:
-        counts = await _decide_ready(ready, catalogues, unit, answering or {})
+        counts = await _decide_ready(ready, catalogues, unit, await _to_answer(ready, answering or {}, unit))
         log.info("orders decided", orders=len(orders), **counts)
     elif orders:
         log.info("orders taken", orders=len(orders))
 
 
+async def _to_answer(orders: Sequence[Order], answering: Commands, unit: Unit) -> Commands:
+    opened = await unit.open_commands([order.order_id for order in orders])
+    refetches = {
+        order_id: [command for command in commands if command.mode == "refetch"]
+        for order_id, commands in opened.items()
+    }
+    return {
+        order_id: list(dict.fromkeys([*answering.get(order_id, ()), *refetches.get(order_id, ())]))
+        for order_id in {*answering, *refetches}
+    }
+
+
 async def _decide_ready(
-    orders: Sequence[Order],
-    catalogues: Mapping[str, Progress],
-    unit: Unit,
-    answering: Mapping[str, Sequence[OpenCommand]],
+    orders: Sequence[Order], catalogues: Mapping[str, Progress], unit: Unit, answering: Commands
 ) -> dict[str, int]:
-    wanted = _skus_of(orders)
-    variants = await unit.variants_of(wanted)
-    absent = {name: skus - variants.get(name, {}).keys() for name, skus in wanted.items()}
-    for name, found in variants.items():
-        # Variants that are not on sale leave their SKU to be looked up all the same.
-        absent[name] |= {sku for sku, those in found.items() if not any(one.status == "ACTIVE" for one in those)}
-    missed = await unit.missed(absent) if any(absent.values()) else {}
+    shelves = await shelves_for(orders, catalogues, unit)
     counts = {"matched": 0, "unmatched": 0, "looked_up": 0}
     for order in orders:
-        name = order.connection_id
-        decision = match_lines(
-            order.lines, variants.get(name, {}), missed.get(name, ()), drafts=catalogues[name].match_drafts
-        )
+        commands = answering.get(order.order_id, ())
+        anew = any(command.mode == "rematch" for command in commands)
+        decision = match_order(order, shelves[order.connection_id], anew=anew)
         match decision:
-            case LookUp(skus):
+            case LookUp(skus, concerns):
                 unit.schedule(look_up_work(order))
-                unit.record(order, waits_for=skus)
+                unit.record(order, concerns=concerns, wanted=skus)
                 counts["looked_up"] += 1
             case Matched():
-                await _say(order, decision, answering.get(order.order_id, ()), unit)
+                # From now on the order is bound to this match, which is its newest fact.
+                await _say(replace(order, pins=()), decision, commands, unit)
                 counts["matched"] += 1
             case Unmatched():
-                await _say(order, decision, answering.get(order.order_id, ()), unit)
+                held = await _suggested(order, decision, unit)
+                await _say(replace(order, pins=()) if anew else order, held, commands, unit)
                 counts["unmatched"] += 1
                 if len(orders) == 1:
-                    log.info("order is held", order_id=order.order_id, reason=decision.reason.code)
+                    log.info("order is held", order_id=order.order_id, reason=held.reason.code)
             case _:
                 assert_never(decision)
     return counts
 
 
+async def _suggested(order: Order, decision: Unmatched, unit: Unit) -> Unmatched:
+    lines = open_lines(order.lines, decision)
+    if not lines:
+        return decision
+    return with_suggestions(decision, lines, await unit.near(order.connection_id, lines))
+
+
 async def _say(order: Order, decision: Matched | Unmatched, commands: Sequence[OpenCommand], unit: Unit) -> None:
-    waits_for = decision.skus if isinstance(decision, Unmatched) else ()
     if commands:
         facts = [_fact(order, decision, order.seq + n, unit, command) for n, command in enumerate(commands, start=1)]
         await unit.answered(commands)
@@ -108,7 +119,7 @@ async def _say(order: Order, decision: Matched | Unmatched, commands: Sequence[O
         facts = []
     else:
         facts = [_fact(order, decision, order.seq + 1, unit, None)]
-    unit.record(order, facts, waits_for=waits_for)
+    unit.record(order, facts, concerns=decision.concerns)
 
 
 def _fact(order: Order, decision: Matched | Unmatched, seq: int, unit: Unit, command: OpenCommand | None) -> MatchFact:
@@ -135,22 +146,19 @@ def _fact(order: Order, decision: Matched | Unmatched, seq: int, unit: Unit, com
     )
 
 
-def _skus_of(orders: Iterable[Order]) -> BySku:
-    wanted: BySku = defaultdict(set)
-    for order in orders:
-        skus = wanted[order.connection_id]
-        for line in order.lines:
-            if sku := key_of(line.amazon_sku):
-                skus.add(sku)
-    return wanted
-
-
-async def recall(connection_id: str, skus: Collection[str] | None, unit: Unit) -> None:
-    """Decide the orders that wait for these SKUs (None: for any) again, nearest ship-by first."""
-    if await unit.recall(connection_id, skus):
+async def recall(connection_id: str, keys: Collection[Key] | None, unit: Unit) -> None:
+    """Decide the orders that wait for one of these (None: for anything) again, nearest ship-by first."""
+    if await unit.recall(connection_id, keys):
         unit.schedule(first_work(DECIDE, connection_id))
 
 
 def first_work(kind: str, connection_id: str, delay_s: float = 0.0) -> Work:
     """Work of a whole connection that its orders wait for: it does not queue behind theirs."""
     return Work(kind, connection_id, connection_id, ship_by=_BEFORE_ALL_ORDERS, delay_s=delay_s)
+
+
+def product_work(kind: str, connection_id: str, product_id: str) -> Work:
+    """Work on one product, which is as urgent."""
+    return Work(
+        kind, f"{connection_id}:{product_id}", connection_id, {"product_id": product_id}, ship_by=_BEFORE_ALL_ORDERS
+    )

@@ -20,11 +20,15 @@ from orderbridge.step.unit import DueRow
 
 from ..domain import reasons
 from ..domain.catalogue import Entry
-from ..domain.matching import key_of, sells
+from ..domain.matching import LookUp, match_order
 from ..domain.order import OpenCommand, Order, refusal
 from ..domain.reading import Progress
+from ..domain.rules import sku_of
+from ..domain.shelf import Shelf, sells
 from ..ports import Shopify, Transactions, Unit
-from .deciding import decide, recall
+from .catalogue import take_entries
+from .deciding import decide
+from .shelving import shelves_for
 
 SKUS_AT_ONCE = 50
 """As many as one search of Shopify's takes (``facts``: catalogue lookup by SKU)."""
@@ -85,14 +89,11 @@ class Looking:
             await unit.postpone(row, LOADING_S)
             return None
         commands = tuple((await unit.open_commands([row.key])).get(row.key, ()))
-        wanted = {sku for line in order.lines if (sku := key_of(line.amazon_sku))}
-        found = (await unit.variants_of({row.connection_id: wanted})).get(row.connection_id, {})
+        shelf = (await shelves_for([order], catalogues, unit))[row.connection_id]
         if commands:
-            known = {variant.variant_id for variants in found.values() for variant in variants}
-            return _Question(connection, frozenset(wanted), frozenset(known), commands)
-        drafts = connection.settings.match_drafts
-        absent = {sku for sku in wanted if not any(sells(one, drafts=drafts) for one in found.get(sku, ()))}
-        absent -= set((await unit.missed({row.connection_id: absent})).get(row.connection_id, ()))
+            return _Question(connection, _skus_behind(order, shelf), _variants_behind(order, shelf), commands)
+        decision = match_order(order, shelf)
+        absent = set(decision.skus) if isinstance(decision, LookUp) else set()
         if absent and (room := SKUS_AT_ONCE - len(absent)) > 0:
             absent |= set(await unit.wanted_by_others(row.connection_id, room))
         return _Question(connection, frozenset(absent), frozenset(), ())
@@ -118,8 +119,8 @@ class Looking:
             return
         if answer.entries or answer.gone:
             await unit.lock_catalogue(row.connection_id)
-            changed = await unit.keep_variants(row.connection_id, answer.entries, answer.gone)
-            await recall(row.connection_id, changed, unit)
+            by_id = bool(question.variant_ids)
+            await take_entries(row.connection_id, answer.entries, unit, gone=answer.gone, certain=by_id)
         catalogues = await unit.share_catalogues([row.connection_id])
         await unit.remember_misses(row.connection_id, _unsold(question, answer, catalogues[row.connection_id]))
         orders = await unit.lock_orders([row.key])
@@ -137,6 +138,24 @@ class Looking:
             await unit.reject(commands, why)
             return ()
         return [command for command in commands if command in asked]
+
+
+def _skus_behind(order: Order, shelf: Shelf) -> frozenset[str]:
+    """Every SKU that a variant of the order could have: its lines' own, and those that mappings make of them."""
+    skus: set[str] = set()
+    for line in order.lines:
+        if sku := sku_of(line):
+            mapping = shelf.mapping(sku, order.purchased_at)
+            skus |= {target.shopify_sku for target in mapping.targets} if mapping else {sku}
+    return frozenset(skus)
+
+
+def _variants_behind(order: Order, shelf: Shelf) -> frozenset[str]:
+    """Variants that the order is or may be matched to, as far as they are known."""
+    by_sku = {entry.variant_id for sku in _skus_behind(order, shelf) for entry in shelf.by_sku.get(sku, ())}
+    by_title = {entry.variant_id for entries in shelf.by_title.values() for entry in entries}
+    bound = {target.variant_id for pin in order.pins for target in pin.targets}
+    return frozenset(by_sku | by_title | bound)
 
 
 def _unsold(question: _Question, answer: _Answer, catalogue: Progress) -> Collection[str]:

@@ -1,4 +1,4 @@
-"""Reading a shop's catalogue page by page, and deciding the orders that waited for what was read."""
+"""Reading what changed in a shop's catalogue, and deciding the orders that waited for what was read."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from orderbridge.step.unit import DueRow
 
 from ..domain.reading import advanced, restarted
 from ..ports import CATALOGUE, DECIDE, LOOK_UP, Shopify, Transactions, Unit
-from .deciding import decide, first_work, recall
+from .catalogue import take_entries, take_product
+from .deciding import decide, first_work
 
 POLL_EVERY_S = 60.0
 """How long after a round through the changes of a shop the next one begins."""
@@ -20,7 +21,7 @@ log = structlog.get_logger(__name__)
 
 
 class Reading:
-    """Due work of the kinds ``catalogue`` and ``decide``."""
+    """Due work of the kinds ``catalogue``, ``product`` and ``decide``."""
 
     def __init__(self, store: Transactions, shopify: Shopify) -> None:
         self._store = store
@@ -33,6 +34,11 @@ class Reading:
             progress = await unit.lock_catalogue(row.connection_id)
         if connection is None or progress is None:
             raise Permanent(f"the connection {row.connection_id} is not known")
+        if not progress.complete:
+            # The first load has to come first; it makes this due again.
+            async with self._store.transaction() as unit:
+                await unit.finish(row)
+            return
         try:
             page = await self._shopify.page(connection, progress.after, progress.since)
         except Permanent:
@@ -49,15 +55,24 @@ class Reading:
             # Another shop may have taken its place meanwhile: then this page is none of it.
             if now == progress:
                 await unit.set_progress(row.connection_id, following)
-                skus = await unit.keep_variants(row.connection_id, page.entries)
-                if following.complete and not progress.complete:
-                    log.info("catalogue is complete", connection_id=row.connection_id)
-                    unit.schedule(first_work(DECIDE, row.connection_id))
-                elif skus and following.complete:
-                    await recall(row.connection_id, skus, unit)
+                await take_entries(row.connection_id, page.entries, unit)
             await unit.finish(row)
             ended = now == progress and following.round_ended
             unit.schedule(first_work(CATALOGUE, row.connection_id, POLL_EVERY_S if ended else 0.0))
+
+    async def read_product(self, row: DueRow) -> None:
+        """A product that changed, or of which it is not clear which of two states is the later one."""
+        product_id = str(row.payload["product_id"])
+        async with self._store.transaction() as unit:
+            connection = await unit.connection_settings(row.connection_id)
+        if connection is None:
+            raise Permanent(f"the connection {row.connection_id} is not known")
+        entries = await self._shopify.of_product(connection, product_id)
+        async with self._store.transaction() as unit:
+            now = await unit.connection_settings(row.connection_id)
+            if now is not None and now.shopify.shop == connection.shopify.shop:
+                await take_product(row.connection_id, product_id, entries, unit)
+            await unit.finish(row)
 
     async def decide(self, row: DueRow) -> None:
         """Decide so many of the undecided; if that fails, each goes on as work of its own, and hurts only itself."""
@@ -77,7 +92,7 @@ class Reading:
             return
         order_ids = await unit.undecided(row.connection_id, DECIDED_AT_ONCE)
         orders = await unit.lock_orders(order_ids)
-        await decide(list(orders.values()), catalogues, unit)
+        await decide([orders[order_id] for order_id in order_ids if order_id in orders], catalogues, unit)
         if len(order_ids) == DECIDED_AT_ONCE:
             unit.schedule(first_work(DECIDE, row.connection_id))
 
