@@ -1,7 +1,7 @@
 """The whole catalogue as one file: Shopify writes it in the background, we read it line by line.
 
 Source: shopify.dev, bulk operations, Admin API 2026-10. A connection of the query must be asked for by ``edges``; each
-line is one variant with its product, so no line needs another. One such operation of an app runs at a time.
+line is one variant with its product, so no line needs another. Five such operations of an app run at a time.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from .tokens import Shop
 RUN_COST: Final = 10
 READ_COST: Final = 1
 BUSY_S: Final = 30.0
-"""How long to wait for another operation of the app to end."""
+"""How long to wait for one of the app's operations to end."""
 OVER: Final = ("COMPLETED", "FAILED", "CANCELED", "EXPIRED")
 
 
@@ -49,18 +49,18 @@ class CatalogueExporter(Client):
     async def start_export(self, shop: Shop) -> Export:
         """Have Shopify write the file.
 
-        :raises Throttled: another operation of the app is under way.
+        :raises Throttled: as many operations of the app as Shopify allows are under way.
         :raises Permanent: Shopify refuses the query.
         """
         # The operation takes no operation name: only the selection is the query.
         query = document("exported_variants").partition("{")[2]
         variables = {"query": "{" + query}
-        # Asked for twice, it runs once: the second asking is refused while the first is under way.
+        # One too many, whose answer was lost, is a file that nobody reads.
         data = await self.execute(shop, "bulk_operation_run_query", variables, cost=RUN_COST)
         answer = data.get("bulkOperationRunQuery") or {}
         errors = [error for error in answer.get("userErrors") or () if isinstance(error, Mapping)]
         if any(error.get("code") in ("OPERATION_IN_PROGRESS", "LIMIT_REACHED") for error in errors):
-            raise Throttled(f"another bulk operation runs at {shop.domain}", retry_after_s=BUSY_S)
+            raise Throttled(f"{shop.domain} runs no more bulk operations now", retry_after_s=BUSY_S)
         operation = answer.get("bulkOperation")
         if errors or not isinstance(operation, Mapping):
             said = str(errors[0].get("message", "")) if errors else "no operation"
