@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -101,13 +102,13 @@ class Road:
         changed = {"lastUpdatedTime": self.stamp(-240), **patch}
         await self.at_amazon("PATCH", f"orders/{SELLER}/{amazon_order_id}", changed)
 
-    async def retitle(self, amazon_order_id: str, title: str) -> None:
-        """Give the order's first line another title."""
+    async def retitle(self, amazon_order_id: str, title: str, *, ago_s: float = 240) -> None:
+        """Give the order's first line another title, so long ago; what is too fresh only ``getOrder`` shows."""
         order = self.amazon.orders_of(SELLER).get(amazon_order_id)
         assert order is not None
         items = json.loads(json.dumps(order["orderItems"]))
         items[0]["product"]["title"] = title
-        await self.change(amazon_order_id, {"orderItems": items})
+        await self.change(amazon_order_id, {"orderItems": items, "lastUpdatedTime": self.stamp(-ago_s)})
 
     def stamp(self, seconds: float) -> str:
         moment: datetime = self.amazon.clock.now() + timedelta(seconds=seconds)
@@ -281,8 +282,10 @@ async def _asked(door: httpx.AsyncClient, method: str, path: str, body: Any = No
     return answer.json()
 
 
-def settings_of(database_url: str, *, webhooks_on: bool) -> dict[str, Any]:
-    """By service."""
+def settings_of(
+    database_url: str, *, webhooks_on: bool, changed: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, Any]:
+    """By service; ``changed`` are other values of the environment's variables."""
     webhooks = {"ORDERBRIDGE_PUBLIC_URL": "http://127.0.0.1"} if webhooks_on else {}
     environment = {
         "DATABASE_URL": database_url,
@@ -305,18 +308,20 @@ def settings_of(database_url: str, *, webhooks_on: bool) -> dict[str, Any]:
         "api": ApiSettings,
     }
     return {
-        service: load_settings(kind, environment | (webhooks if service == "api" else {}))
+        service: load_settings(kind, environment | (webhooks if service == "api" else {}) | dict(changed))
         for service, kind in kinds.items()
     }
 
 
 @asynccontextmanager
-async def open_road(database_url: str, *, webhooks: bool = False) -> AsyncIterator[Road]:
+async def open_road(
+    database_url: str, *, webhooks: bool = False, changed: Mapping[str, str] = MappingProxyType({})
+) -> AsyncIterator[Road]:
     """On a migrated database of its own, with vendors that answer as fast as they are asked.
 
-    ``webhooks``: the api subscribes Shopify's, and gets them without a network.
+    ``webhooks``: the api subscribes Shopify's, and gets them without a network. ``changed``: see ``settings_of``.
     """
-    settings = settings_of(database_url, webhooks_on=webhooks)
+    settings = settings_of(database_url, webhooks_on=webhooks, changed=changed)
     keys = Vault(MasterKeys.parse(MASTER_KEY))
     amazon = AmazonWorld()
     amazon_asgi: Any = create_amazon(amazon)

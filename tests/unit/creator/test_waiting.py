@@ -204,28 +204,73 @@ def flagged(*orders: Waiting, among: tuple[Waiting, ...]) -> Queue:
     return Queue(among, {}, flags)
 
 
-def test_the_flagged_with_the_nearest_dates_are_looked_into_with_those_who_compete_with_them() -> None:
-    soon, late, rival, other = mugs(1, "soon", 1), both("late", 5), mugs(1, "rival", 3), both("other", 2)
-    queue = flagged(soon, late, among=(late, rival, other, soon))
-
-    first, beside = looked_into(queue, 1)
-    assert (names(first), names(beside)) == (["soon"], ["rival"])
-
-    first, beside = looked_into(queue, 2)
-    assert (names(first), sorted(names(beside))) == (["soon", "late"], ["other", "rival"])
+def single(variant: str, name: str, day: int) -> Waiting:
+    return Waiting(name, at(day * 1440), (Need(variant, None, 1),), {})
 
 
-def test_an_order_that_names_more_variants_than_fit_is_looked_into_alone() -> None:
-    large = both("large", 1)
-
-    first, _ = looked_into(flagged(large, among=(large,)), 1)
-
-    assert names(first) == ["large"]
+def several(variants: str, name: str, day: int) -> Waiting:
+    return Waiting(name, at(day * 1440), tuple(Need(variant, None, 1) for variant in variants), {})
 
 
-def test_many_orders_for_one_variant_are_looked_into_together() -> None:
-    orders = tuple(mugs(1, f"o{n}", 1) for n in range(200))
+def looked(orders: list[Waiting], most: int, *, unflagged: tuple[Waiting, ...] = ()) -> tuple[list[str], list[str]]:
+    first, beside = looked_into(flagged(*orders, among=(*orders, *unflagged)), most)
+    return names(first), sorted(names(beside))
 
-    first, _ = looked_into(flagged(*orders, among=orders), 1)
 
-    assert len(first) == 200
+def test_all_that_wait_for_a_variant_are_looked_into_together() -> None:
+    orders = [single("AB"[n % 2], f"o{n:03}", n) for n in range(200)]
+
+    first, _ = looked(orders, 1)
+
+    assert first == [f"o{n:03}" for n in range(0, 200, 2)]
+
+
+def test_as_many_variants_are_looked_into_as_fit_the_nearest_dates_first() -> None:
+    orders = [single("A", "a", 5), single("B", "b", 1), several("CD", "cd", 2), single("E", "e", 3)]
+
+    assert looked(orders, 1)[0] == ["b"]
+    assert looked(orders, 3)[0] == ["b", "cd"]
+    assert looked(orders, 9)[0] == ["b", "cd", "e", "a"]
+
+
+def test_orders_that_compete_through_others_are_not_torn_apart() -> None:
+    chain = [several("BC", "bc", 1), single("A", "a", 2), several("AB", "ab", 3), several("CD", "cd", 4)]
+
+    assert looked([*chain, single("E", "e", 1)], 4)[0] == ["bc", "a", "ab", "cd"]
+
+
+def test_a_chain_that_names_too_many_variants_is_looked_into_from_its_nearest_dates_on() -> None:
+    chain = [several("BC", "bc", 1), single("A", "a", 2), several("AB", "ab", 3), several("CD", "cd", 4)]
+
+    assert looked(chain, 3)[0] == ["bc", "a", "ab"]
+    assert looked(chain, 1)[0] == ["bc"]
+
+
+def test_competitors_that_no_word_came_for_are_looked_into_where_they_need_nothing_else() -> None:
+    rival, other = single("A", "rival", 3), several("AZ", "other", 2)
+
+    assert looked([single("A", "a", 9)], 9, unflagged=(rival, other)) == (["a"], ["rival"])
+
+
+@given(
+    orders=st.lists(st.sets(st.sampled_from("ABCDEFGH"), min_size=1, max_size=3), min_size=1, max_size=15),
+    most=st.integers(1, 8),
+)
+def test_each_look_gets_on_and_tears_no_competitors_apart_that_fit(orders: list[set[str]], most: int) -> None:
+    queue = [several("".join(sorted(variants)), f"o{n:02}", n) for n, variants in enumerate(orders)]
+
+    first, _ = looked(queue, most)
+
+    chosen = [order for order in queue if order.order_id in first]
+    variants = {need.variant_id for order in chosen for need in order.needs}
+    assert queue[0].order_id in first
+    assert len(variants) <= most or len(chosen) == 1
+    left = [order for order in queue if order.order_id not in first]
+    shared = [order for order in left if variants & {need.variant_id for need in order.needs}]
+    # Whoever is left out of a group is to be shipped after all of it.
+    assert all(order.urgency > max(each.urgency for each in chosen if _touch(each, order)) for order in shared)
+
+
+def _touch(one: Waiting, other: Waiting) -> bool:
+    """Whether they share a variant."""
+    return bool({need.variant_id for need in one.needs} & {need.variant_id for need in other.needs})

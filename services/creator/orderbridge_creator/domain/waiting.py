@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
@@ -117,20 +117,57 @@ def explained(order: Order, stock: Mapping[str, Stock] | None) -> bool:
 def looked_into(queue: Queue, most_variants: int) -> tuple[list[Waiting], list[Waiting]]:
     """Which flagged orders come first, as many as name so many variants (one at least), and who competes with them.
 
-    Competitors that need other variants too have a turn of their own, once those are flagged.
+    Orders that compete for a variant are looked into together, so that each is served in its turn. Competitors that
+    are not flagged, and need other variants too, have a turn of their own once those are.
     """
     flagged = {order_id for order_id, _ in queue.flags}
     first: list[Waiting] = []
-    variants: set[str] = set()
-    for order in sorted((each for each in queue.waiting if each.order_id in flagged), key=lambda it: it.urgency):
-        widened = variants | {need.variant_id for need in order.needs}
-        if first and len(widened) > most_variants:
+    for group in _competing(each for each in queue.waiting if each.order_id in flagged):
+        if not first:
+            first = _beginning(group, most_variants)
+        elif len(_variants(first) | _variants(group)) <= most_variants:
+            first += group
+        else:
             break
-        first.append(order)
-        variants = widened
+    variants = _variants(first)
     unflagged = (each for each in queue.waiting if each.order_id not in flagged)
-    beside = [each for each in unflagged if all(need.variant_id in variants for need in each.needs)]
-    return first, beside
+    return first, [each for each in unflagged if _variants([each]) <= variants]
+
+
+def _variants(orders: Iterable[Waiting]) -> set[str]:
+    return {need.variant_id for order in orders for need in order.needs}
+
+
+def _competing(orders: Iterable[Waiting]) -> list[list[Waiting]]:
+    """Groups of orders that share a variant, directly or through others; the nearest date first, in each and of all."""
+    groups: dict[int, list[Waiting]] = {}
+    names: dict[int, set[str]] = {}
+    group_of: dict[str, int] = {}
+    for n, order in enumerate(sorted(orders, key=lambda it: it.urgency)):
+        wanted = _variants([order])
+        met_groups = {group_of[variant] for variant in wanted if variant in group_of}
+        kept = max(met_groups, key=lambda it: len(groups[it]), default=n)
+        groups.setdefault(kept, []).append(order)
+        names.setdefault(kept, set()).update(wanted)
+        for other in met_groups - {kept}:
+            groups[kept] += groups.pop(other)
+            wanted |= names[other]
+            names[kept] |= names.pop(other)
+        group_of.update(dict.fromkeys(wanted, kept))
+    ordered = [sorted(group, key=lambda it: it.urgency) for group in groups.values()]
+    return sorted(ordered, key=lambda group: group[0].urgency)
+
+
+def _beginning(group: list[Waiting], most_variants: int) -> list[Waiting]:
+    """The whole group, or if that names too many variants, its nearest dates."""
+    chosen: list[Waiting] = []
+    variants: set[str] = set()
+    for order in group:
+        variants |= _variants([order])
+        if chosen and len(variants) > most_variants:
+            break
+        chosen.append(order)
+    return chosen
 
 
 def met(waiting: Sequence[Waiting], stock: Mapping[str, Stock], promised: Mapping[str, int]) -> list[Waiting]:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orderbridge.errors import Blocked
+from orderbridge.errors import Blocked, Transient
 from orderbridge.events import (
     Command,
     CommandEnded,
@@ -40,14 +40,9 @@ from .catalogue import CatalogueUnit
 _LINES = TypeAdapter(tuple[Line, ...])
 _PINS = TypeAdapter(tuple[LineMatch, ...])
 
-# Made where they were not known, and locked, by one statement.
 _TAKE = text("""
-    insert into orders (order_id, connection_id)
-    select order_id, connection_id from unnest(cast(:ids as text[]), cast(:names as text[]))
-        as new (order_id, connection_id)
-    order by order_id
-    on conflict (order_id) do update set connection_id = excluded.connection_id
-    returning order_id, imported_seq, seq, xmax = 0 as made, fact, pins, created
+    select order_id, imported_seq, seq, fact, pins, created
+    from orders where order_id = any(cast(:ids as text[])) order by order_id for update
 """)
 
 _LOCK = text("""
@@ -56,18 +51,31 @@ _LOCK = text("""
     from orders where order_id = any(cast(:ids as text[])) order by order_id for update
 """)
 
-_WRITE = text("""
+_VALUES = """
+    unnest(
+        cast(:ids as text[]), cast(:names as text[]), cast(:imported_seqs as bigint[]), cast(:dispositions as text[]),
+        cast(:reasons as text[]), cast(:purchased_ats as timestamptz[]), cast(:ship_bys as timestamptz[]),
+        cast(:lines as text[]), cast(:seqs as bigint[]), cast(:facts as text[]), cast(:pins as text[])
+    ) as new (order_id, connection_id, imported_seq, disposition, disposition_reason, purchased_at, ship_by, lines, seq,
+              fact, pins)
+"""
+
+_INSERT = text(f"""
+    insert into orders (order_id, connection_id, imported_seq, disposition, disposition_reason, purchased_at, ship_by,
+                        lines, seq, fact, pins)
+    select order_id, connection_id, imported_seq, disposition, disposition_reason, purchased_at, ship_by, lines, seq,
+           fact, pins
+    from {_VALUES} order by order_id on conflict (order_id) do nothing
+""")  # noqa: S608 - our own columns
+
+_WRITE = text(f"""
     update orders set
         imported_seq = new.imported_seq, disposition = new.disposition, disposition_reason = new.disposition_reason,
         purchased_at = new.purchased_at, ship_by = new.ship_by, lines = new.lines, seq = new.seq,
         fact = coalesce(new.fact, orders.fact), pins = new.pins
-    from unnest(
-        cast(:ids as text[]), cast(:imported_seqs as bigint[]), cast(:dispositions as text[]),
-        cast(:reasons as text[]), cast(:purchased_ats as timestamptz[]), cast(:ship_bys as timestamptz[]),
-        cast(:lines as text[]), cast(:seqs as bigint[]), cast(:facts as text[]), cast(:pins as text[])
-    ) as new (order_id, imported_seq, disposition, disposition_reason, purchased_at, ship_by, lines, seq, fact, pins)
+    from {_VALUES}
     where orders.order_id = new.order_id
-""")
+""")  # noqa: S608 - our own columns
 
 _DECIDED = text("delete from undecided where order_id = any(cast(:ids as text[]))")
 _NOT_WANTED = text("delete from wanted where order_id = any(cast(:ids as text[]))")
@@ -144,6 +152,11 @@ class _Record(NamedTuple):
     wanted: Collection[str]
     decided: bool
 
+    @property
+    def waits(self) -> bool:
+        """Whether something may change what was decided."""
+        return bool(self.concerns) and not self.order.created
+
 
 class MatcherUnit(CatalogueUnit):
     """A transaction of the matcher."""
@@ -175,26 +188,28 @@ class MatcherUnit(CatalogueUnit):
     async def take_imports(self, events: Iterable[Import]) -> list[Order]:
         newest: dict[str, Import] = {}
         for event in events:
-            known = newest.get(event.order_id)
-            if known is None or known.seq < event.seq:
+            other = newest.get(event.order_id)
+            if other is None or other.seq < event.seq:
                 newest[event.order_id] = event
-        ids = list(newest)
-        found = await self.connection.execute(_TAKE, {"ids": ids, "names": [connection_of(one) for one in ids]})
-        rows = found.all()
-        self._made |= {row.order_id for row in rows if row.made}
-        return [
-            _imported(newest[row.order_id], row.seq, _pins_of(row.fact, row.pins), created=row.created)
-            for row in rows
-            if row.imported_seq < newest[row.order_id].seq
-        ]
+        await self._flush_records()
+        found = await self.connection.execute(_TAKE, {"ids": list(newest)})
+        known = {row.order_id: row for row in found}
+        self._made |= newest.keys() - known.keys()
+        orders = [_imported(event, 0, (), created=False) for name, event in newest.items() if name not in known]
+        for name, row in known.items():
+            if row.imported_seq < newest[name].seq:
+                orders.append(_imported(newest[name], row.seq, _pins_of(row.fact, row.pins), created=row.created))
+        return orders
 
     async def close_orders(self, order_ids: Collection[str]) -> None:
+        await self._flush_records()
         ids = sorted(order_ids)
         await self.connection.execute(_CLOSE, {"ids": ids, "names": [connection_of(one) for one in ids]})
         for statement in (_DECIDED, _NOT_WANTED, _WAITS_FOR_NOTHING):
             await self.connection.execute(statement, {"ids": ids})
 
     async def lock_orders(self, order_ids: Collection[str]) -> dict[str, Order]:
+        await self._flush_records()
         found = await self.connection.execute(_LOCK, {"ids": list(order_ids)})
         return {row["order_id"]: _order(row) for row in found.mappings()}
 
@@ -232,38 +247,29 @@ class MatcherUnit(CatalogueUnit):
         self._records[order.order_id] = _Record(order, seq, stored, order.pins, concerns, wanted, decided)
 
     async def flush(self) -> None:
+        await self._flush_records()
+        await super().flush()
+
+    async def _flush_records(self) -> None:
+        """What was recorded is in the tables from here on, also for this transaction's own reads."""
         if self._records:
             records, self._records = list(self._records.values()), {}
             await self._write(records)
-        await super().flush()
+            self._made -= {record.order.order_id for record in records}
 
     async def _write(self, records: Sequence[_Record]) -> None:
-        orders = [record.order for record in records]
-        ids = [order.order_id for order in orders]
-        await self.connection.execute(
-            _WRITE,
-            {
-                "ids": ids,
-                "imported_seqs": [order.imported_seq for order in orders],
-                "dispositions": [order.disposition for order in orders],
-                "reasons": [order.disposition_reason for order in orders],
-                "purchased_ats": [order.purchased_at for order in orders],
-                "ship_bys": [order.ship_by for order in orders],
-                "lines": [_LINES.dump_json(order.lines).decode() for order in orders],
-                "seqs": [record.seq for record in records],
-                "facts": [record.fact for record in records],
-                "pins": [_PINS.dump_json(record.pins).decode() if record.pins else None for record in records],
-            },
-        )
-        if known := [order_id for order_id in ids if order_id not in self._made]:
+        if made := [record for record in records if record.order.order_id in self._made]:
+            inserted = await self.connection.execute(_INSERT, _values(made))
+            if inserted.rowcount < len(made):
+                raise Transient("another process takes some of these orders in, too", retry_after_s=0.1)
+        if known := [record for record in records if record.order.order_id not in self._made]:
+            await self.connection.execute(_WRITE, _values(known))
             for statement in (_DECIDED, _NOT_WANTED):
-                await self.connection.execute(statement, {"ids": known})
-        await self._note_waits([record for record in records if record.concerns and not record.order.created])
-        rest = [one.order.order_id for one in records if not one.concerns or one.order.created]
-        if free := [order_id for order_id in rest if order_id not in self._made]:
+                await self.connection.execute(statement, {"ids": [record.order.order_id for record in known]})
+        await self._note_waits([record for record in records if record.waits])
+        if free := [record.order.order_id for record in known if not record.waits]:
             await self.connection.execute(_WAITS_FOR_NOTHING, {"ids": free})
-        wanted = [(record.order, sku) for record in records for sku in record.wanted]
-        if wanted:
+        if wanted := [(record.order, sku) for record in records for sku in record.wanted]:
             await self.connection.execute(
                 _WANT,
                 {
@@ -373,6 +379,23 @@ class MatcherUnit(CatalogueUnit):
         """Commands that the parked work would have answered end with it."""
         for commands in (await self.open_commands([row.key])).values():
             await self.reject(commands, reasons.MESSAGE_PARKED)
+
+
+def _values(records: Sequence[_Record]) -> dict[str, list[Any]]:
+    orders = [record.order for record in records]
+    return {
+        "ids": [order.order_id for order in orders],
+        "names": [order.connection_id for order in orders],
+        "imported_seqs": [order.imported_seq for order in orders],
+        "dispositions": [order.disposition for order in orders],
+        "reasons": [order.disposition_reason for order in orders],
+        "purchased_ats": [order.purchased_at for order in orders],
+        "ship_bys": [order.ship_by for order in orders],
+        "lines": [_LINES.dump_json(order.lines).decode() for order in orders],
+        "seqs": [record.seq for record in records],
+        "facts": [record.fact for record in records],
+        "pins": [_PINS.dump_json(record.pins).decode() if record.pins else None for record in records],
+    }
 
 
 def published(stored: str) -> tuple[str, MatchFact]:

@@ -99,9 +99,9 @@ def match_order(order: Order, shelf: Shelf, *, anew: bool = False) -> Decision:
 
 
 def _answer(line: Line, order: Order, shelf: Shelf) -> _Answer:
-    mapping = shelf.mapping(sku_of(line), order.purchased_at)
+    mapping = shelf.mapping(sku_of(line), order.purchased_at) if shelf.mappings else None
     item = None if line.amazon_sku else line.order_item_id
-    like = (line.amazon_sku, line.title, line.quantity, mapping.rev if mapping else None, item)
+    like = (line.amazon_sku, line.title, line.quantity, mapping and mapping.rev, item)
     known: _Answer | None = shelf.memo.get(like)
     if known is None:
         known = shelf.memo[like] = _by_rules(line, order, shelf)

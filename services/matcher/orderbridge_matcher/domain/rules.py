@@ -113,7 +113,7 @@ def by_sku(line: Line, shelf: Shelf) -> Verdict:
     selling = shelf.selling(sku)
     if len(selling) == 1:
         target = _target(selling[0], line.quantity)
-        return Found((target,), _won("sku", sku, "Exactly one variant on sale has the SKU."))
+        return Found((target,), _won("sku", sku, "Exactly one variant on sale has it."))
     if selling:
         message = f"{len(selling)} variants in Shopify have the SKU {sku}, exactly one must."
         reason = Reason(code="ambiguous_sku", message=message, details={"sku": sku})

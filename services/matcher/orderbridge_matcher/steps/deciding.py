@@ -91,7 +91,7 @@ async def _decide_ready(
                 counts["looked_up"] += 1
             case Matched():
                 # From now on the order is bound to this match, which is its newest fact.
-                await _say(replace(order, pins=()), decision, commands, unit)
+                await _say(replace(order, pins=()) if order.pins else order, decision, commands, unit)
                 counts["matched"] += 1
             case Unmatched():
                 held = await _suggested(order, decision, unit)

@@ -34,7 +34,7 @@ async def shelves_for(orders: Sequence[Order], catalogues: Mapping[str, Progress
     }
     absent = {name: {sku for sku in skus[name] if not shelf.selling(sku)} for name, shelf in shelves.items()}
     missed = await unit.missed(absent) if any(absent.values()) else {}
-    titled = await unit.titled(_title_keys(orders, shelves))
+    titled = await unit.titled(_title_keys(orders, shelves, absent))
     return {
         name: replace(shelf, by_title=_by_title(titled.get(name, ())), missed=missed.get(name, ()))
         for name, shelf in shelves.items()
@@ -43,10 +43,10 @@ async def shelves_for(orders: Sequence[Order], catalogues: Mapping[str, Progress
 
 def amazon_skus_of(orders: Iterable[Order]) -> Texts:
     """Every connection of the orders has its set, be it empty."""
-    wanted: Texts = defaultdict(set)
+    told: dict[str, set[str | None]] = defaultdict(set)
     for order in orders:
-        wanted[order.connection_id].update(sku for line in order.lines if (sku := sku_of(line)))
-    return wanted
+        told[order.connection_id].update([line.amazon_sku for line in order.lines])
+    return {name: {sku for said in those if said and (sku := said.strip())} for name, those in told.items()}
 
 
 def _pinned_ids(orders: Iterable[Order]) -> Texts:
@@ -67,12 +67,14 @@ def _shelf(entries: Iterable[Entry], mappings: Mapping[str, SkuMapping], *, draf
     return Shelf(by_sku=dict(by_sku), by_id=by_id, mappings=mappings, drafts=drafts)
 
 
-def _title_keys(orders: Iterable[Order], shelves: Mapping[str, Shelf]) -> Texts:
-    """Of the lines that no earlier rule can speak for."""
+def _title_keys(orders: Iterable[Order], shelves: Mapping[str, Shelf], absent: Texts) -> Texts:
+    """Of the lines that no earlier rule can speak for; ``absent`` are the SKUs that no variant on sale has."""
     wanted: Texts = defaultdict(set)
     for order in orders:
-        shelf = shelves[order.connection_id]
+        shelf, unsold = shelves[order.connection_id], absent[order.connection_id]
         for line in order.lines:
+            if line.amazon_sku and not unsold:
+                continue
             if line.title and _is_left_to_the_title(line, order, shelf):
                 wanted[order.connection_id].update(possible_keys(line.title))
     return wanted
