@@ -5,14 +5,10 @@ from __future__ import annotations
 import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 
 from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, text
-
-from orderbridge.events import SkuMapping
-from orderbridge.step import Unit
 
 from ..domain.catalogue import GONE, Change, Entry, changes
 from ..domain.exporting import Run
@@ -20,10 +16,9 @@ from ..domain.order import Line
 from ..domain.reading import Progress
 from ..domain.rules import sku_of
 from ..domain.titles import possible_keys
-from ..ports import LOOK_UP, ByConnection
+from ..ports import ByConnection
+from .lookups import LookUpUnit, pairs
 
-MISSES_KEPT = timedelta(minutes=5)
-"""How long Shopify's not having a SKU is remembered."""
 NEAR_EACH = 20
 """Variants that one beginning of a title or SKU may suggest."""
 _LAST = "\U0010ffff"
@@ -126,41 +121,8 @@ _NEAR = text(f"""
     ) as found
 """)  # noqa: S608 - our own columns
 
-_MISSED = text("""
-    select misses.connection_id, misses.sku
-    from unnest(cast(:names as text[]), cast(:skus as text[])) as wanted (connection_id, sku)
-    join misses using (connection_id, sku) where misses.at > :since
-""")
 
-_FORGET = text("delete from misses where connection_id = :id and at <= :since")
-
-_REMEMBER = text("""
-    insert into misses (connection_id, sku, at) select :id, sku, :at from unnest(cast(:skus as text[])) as new (sku)
-    order by sku on conflict (connection_id, sku) do update set at = excluded.at
-""")
-
-_WANTED = text("""
-    select wanted.sku from wanted join due on due.kind = :kind and due.key = wanted.order_id
-    where wanted.connection_id = :id and not exists (
-        select from misses where misses.connection_id = :id and misses.sku = wanted.sku and misses.at > :since
-    )
-    group by wanted.sku order by min(due.ship_by) nulls last, wanted.sku limit :limit
-""")
-
-_KEEP_MAPPING = text("""
-    insert into mappings (connection_id, amazon_sku, rev, mapping) values (:connection_id, :amazon_sku, :rev, :mapping)
-    on conflict (connection_id, amazon_sku) do update set rev = excluded.rev, mapping = excluded.mapping
-    where mappings.rev < excluded.rev returning true
-""")
-
-_MAPPINGS = text("""
-    select connection_id, amazon_sku, mapping
-    from unnest(cast(:names as text[]), cast(:skus as text[])) as wanted (connection_id, amazon_sku)
-    join mappings using (connection_id, amazon_sku)
-""")
-
-
-class CatalogueUnit(Unit):
+class CatalogueUnit(LookUpUnit):
     """What a transaction of the matcher does with catalogues."""
 
     async def lock_catalogue(self, connection_id: str) -> Progress | None:
@@ -254,7 +216,7 @@ class CatalogueUnit(Unit):
     # --- what orders are decided by
 
     async def variants(self, skus: ByConnection, variant_ids: ByConnection) -> Mapping[str, Sequence[Entry]]:
-        by_sku, by_id = _pairs(skus), _pairs(variant_ids)
+        by_sku, by_id = pairs(skus), pairs(variant_ids)
         if not by_sku["names"] and not by_id["names"]:
             return {}
         found = await self.connection.execute(
@@ -269,10 +231,12 @@ class CatalogueUnit(Unit):
         return _by_connection(found.mappings())
 
     async def titled(self, product_keys: ByConnection) -> Mapping[str, Sequence[Entry]]:
-        pairs = _pairs(product_keys)
-        if not pairs["names"]:
+        wanted = pairs(product_keys)
+        if not wanted["names"]:
             return {}
-        found = await self.connection.execute(_TITLED, {"names": pairs["names"], "keys": pairs["values"], "gone": GONE})
+        found = await self.connection.execute(
+            _TITLED, {"names": wanted["names"], "keys": wanted["values"], "gone": GONE}
+        )
         return _by_connection(found.mappings())
 
     async def near(self, connection_id: str, lines: Sequence[Line]) -> Mapping[str, Sequence[Entry]]:
@@ -296,56 +260,6 @@ class CatalogueUnit(Unit):
             near[row["item"]].append(_entry(row))
         return near
 
-    async def missed(self, skus: ByConnection) -> ByConnection:
-        missed: dict[str, set[str]] = defaultdict(set)
-        pairs = _pairs(skus)
-        if pairs["names"]:
-            found = await self.connection.execute(
-                _MISSED, {"names": pairs["names"], "skus": pairs["values"], "since": self.now - MISSES_KEPT}
-            )
-            for name, sku in found:
-                missed[name].add(sku)
-        return missed
-
-    async def remember_misses(self, connection_id: str, skus: Collection[str]) -> None:
-        if not skus:
-            return
-        await self.connection.execute(_FORGET, {"id": connection_id, "since": self.now - MISSES_KEPT})
-        await self.connection.execute(_REMEMBER, {"id": connection_id, "skus": list(skus), "at": self.now})
-
-    async def wanted_by_others(self, connection_id: str, limit: int) -> list[str]:
-        found = await self.connection.execute(
-            _WANTED, {"id": connection_id, "kind": LOOK_UP, "since": self.now - MISSES_KEPT, "limit": limit}
-        )
-        return list(found.scalars())
-
-    # --- mappings
-
-    async def keep_mappings(self, mappings: Sequence[SkuMapping]) -> list[SkuMapping]:
-        kept = []
-        for mapping in sorted(mappings, key=lambda one: (one.connection_id, one.amazon_sku, one.rev)):
-            newer = await self.connection.scalar(
-                _KEEP_MAPPING,
-                {
-                    "connection_id": mapping.connection_id,
-                    "amazon_sku": mapping.amazon_sku,
-                    "rev": mapping.rev,
-                    "mapping": mapping.model_dump_json(),
-                },
-            )
-            if newer:
-                kept.append(mapping)
-        return kept
-
-    async def mappings(self, amazon_skus: ByConnection) -> Mapping[str, Mapping[str, SkuMapping]]:
-        mappings: dict[str, dict[str, SkuMapping]] = defaultdict(dict)
-        pairs = _pairs(amazon_skus)
-        if pairs["names"]:
-            found = await self.connection.execute(_MAPPINGS, {"names": pairs["names"], "skus": pairs["values"]})
-            for name, sku, stored in found:
-                mappings[name][sku] = SkuMapping.model_validate_json(stored)
-        return mappings
-
 
 def _progress(row: RowMapping) -> Progress:
     return Progress(**{name: row[name] for name in Progress.__slots__})
@@ -362,13 +276,6 @@ def _by_connection(found: Iterable[RowMapping]) -> dict[str, list[Entry]]:
     for row in found:
         entries[row["connection_id"]].append(_entry(row))
     return entries
-
-
-def _pairs(values: ByConnection) -> dict[str, list[str]]:
-    return {
-        "names": [name for name, those in values.items() for _ in those],
-        "values": [value for those in values.values() for value in those],
-    }
 
 
 def _beginnings(line: Line) -> list[tuple[str, str]]:
