@@ -86,6 +86,8 @@ class Bus:
         self._stores = stores
         self._readers = readers
         self._waiting: dict[str, list[Received]] = {name: [] for name in readers}
+        self._seen: set[str] = set()
+        """Services whose outbox was looked into: from then on a commit says when there is more."""
 
     @property
     def waiting(self) -> int:
@@ -126,6 +128,10 @@ class Bus:
                     self._waiting[name].append(kept)
 
     async def _published(self, store: Store[Any]) -> list[Received]:
+        if store.service in self._seen and not store.outbox_written.is_set():
+            return []
+        self._seen.add(store.service)
+        store.outbox_written.clear()
         async with store.engine.begin() as connection:
             rows = (await connection.execute(_TAKE)).all()
         return [_received(row, store.service) for row in rows]

@@ -82,6 +82,15 @@ def test_a_parked_message_holds_back_what_would_be_sent_but_not_the_look_up(orde
     assert phases.next_step(order, at(), SETTLE_S, parked=True) == step
 
 
+def test_a_command_that_was_sent_in_vain_does_not_wait_for_what_is_parked() -> None:
+    order = phases.unknown(sent(order_with(matched(1, command_id="c1", mode="force"))), at(), at()).order
+    order = phases.looked_up_in_vain(take_import(order, imported(2)), at()).order
+
+    assert phases.next_step(order, at(), SETTLE_S, parked=False) == phases.Nothing()
+    assert phases.next_step(order, at(), SETTLE_S, parked=True) == phases.Held()
+    assert ends(phases.held(order, at())) == {"c1": ("rejected", "message_parked")}
+
+
 def test_numbers_are_dense_and_attempts_count_what_was_sent() -> None:
     order = order_with()
     change = phases.sending(order, at())

@@ -103,6 +103,10 @@ class Order:
         return tuple(asked for asked in self.asked if asked.state == "waiting")
 
     @property
+    def carried(self) -> tuple[Asked, ...]:
+        return tuple(asked for asked in self.asked if asked.state == "carried")
+
+    @property
     def open_commands(self) -> tuple[Asked, ...]:
         return tuple(asked for asked in self.asked if asked.state != "ended")
 

@@ -39,7 +39,7 @@ class Nothing:
 
 @dataclass(frozen=True)
 class Held:
-    """Something of the order is parked: nothing is sent until that is replayed or superseded."""
+    """Something of the order is parked: nothing is sent until that is replayed or superseded; its commands end."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,8 @@ def next_step(order: Order, clock: datetime, settle_s: float, *, parked: bool) -
         return LookUp()
     match = order.wanted
     if match is None or not order.due:
-        return Nothing()
+        # What carried a command came to nothing, and what would be sent instead may be what is parked.
+        return Held() if parked and order.carried else Nothing()
     if parked:
         return Held()
     if order.look_up_first:
@@ -142,7 +143,7 @@ def created(order: Order, now: datetime, shopify: ShopifyOrder, reservation: Res
     """The order exists; every command of the attempt is done, every other comes too late."""
     fact = OrderCreated(**_of_attempt(order, now), shopify=shopify, reservation=reservation)
     change = _publish(replace(order, unknown_since=None, look_up_first=False), fact)
-    carried = tuple(one for one in order.asked if one.state == "carried")
+    carried = order.carried
     late = order.waiting
     too_late = Ending("rejected", reason=reasons.already_created(shopify))
     return change.then(lambda it: end_commands(it, carried, Ending("done", "created"), now)).then(
@@ -165,7 +166,7 @@ def failed(order: Order, now: datetime, reason: Reason, reservation: Reservation
     """
     sent = order.open_outcome
     fact = OrderFailed(**_of_attempt(order, now), reason=reason, reservation=reservation)
-    ended = tuple(one for one in order.asked if one.state == "carried") if sent else order.open_commands
+    ended = order.carried if sent else order.open_commands
     change = _publish(replace(order, unknown_since=None, look_up_first=False), fact)
     return change.then(lambda it: end_commands(it, ended, Ending("done", "failed", reason), now))
 
