@@ -1,9 +1,10 @@
-"""One stack for the whole suite, and the demo's story played on it once, on a small scale."""
+"""One stack for the tests in here, and the demo's story played on it once, on a small scale."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -34,13 +35,20 @@ class Played:
     account: Account
 
 
-@pytest.fixture(scope="session")
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All in one of the processes that share the tests: a stack is four services and two stand-ins."""
+    for item in items:
+        if Path(__file__).parent in item.path.parents:
+            item.add_marker(pytest.mark.xdist_group("stack"))
+
+
+@pytest.fixture(scope="package")
 def running(postgres_server: PostgresServer, kafka_server: KafkaServer) -> Iterator[RunningStack]:
     with running_stack(Infrastructure(postgres_server, kafka_server)) as stack:
         yield stack
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def played(running: RunningStack) -> Played:
     world = World(running.stack)
 

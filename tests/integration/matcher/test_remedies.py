@@ -232,3 +232,42 @@ async def test_a_refetch_ends_with_the_look_up_that_is_parked(world: World, monk
     await world.execute("update due set tries = 4")
     async with world.working():
         assert await until(world.ends, what="the command ends") == {"c1": ("rejected", "message_parked")}
+
+
+async def test_of_ten_thousand_orders_a_mapping_frees_exactly_the_37_that_wait_for_it(world: World) -> None:
+    waiting = {numbered(n) for n in range(0, 10_000, 270)} - {numbered(9990)}
+    assert len(waiting) == 37
+    skus = [one["sku"] for one in await world.control("GET", "variants")]
+    imports = [
+        ordered("OLD-NAME" if numbered(n) in waiting else skus[n % len(skus)], order_id=numbered(n))
+        for n in range(10_000)
+    ]
+    for start in range(0, len(imports), 2000):
+        await world.deliver(*imports[start : start + 2000])
+    async with world.working():
+        await until(lambda: world._none("look_up"), within_s=60, what="nothing is left to look up")
+        before = await _facts_by_order(world)
+        await world.deliver(mapped("OLD-NAME", (TEE_SKU, 1)))
+        await world.quiet("decide")
+
+        async def freed() -> bool:
+            found = await rows(
+                world.matcher.store, "select count(*) as n from outbox where topic = :topic", topic=MATCHED
+            )
+            return bool(found[0]["n"] >= 10_000)
+
+        await until(freed, within_s=30, what="the 37 are matched")
+        await world.quiet("decide")
+    after = await _facts_by_order(world)
+    assert (len(before), len(after)) == (10_000, 10_000)
+    assert {order for order, count in after.items() if count != before[order]} == waiting
+    assert {after[order] - before[order] for order in waiting} == {1}
+
+
+async def _facts_by_order(world: World) -> dict[str, int]:
+    found = await rows(
+        world.matcher.store,
+        "select key, count(*) as n from outbox where topic = any(cast(:topics as text[])) group by key",
+        topics=[MATCHED, UNMATCHED],
+    )
+    return {row["key"]: row["n"] for row in found}
