@@ -19,6 +19,7 @@ from orderbridge.step.replay import replay_work
 from ..domain import reasons
 from ..domain.intake import compare, take_import, take_match
 from ..domain.order import Change, Order, Remedy
+from ..domain.phases import held_back
 from ..domain.remedies import ask, decide_alone, reject
 from ..ports import CANCEL, CREATE, RESOLVE, Unit
 
@@ -102,6 +103,7 @@ async def _arrived(events: Sequence[F], take: Callable[[Order, F], Order], unit:
     blocked = await unit.why_blocked({connection_of(order_id) for order_id in by_order})
     orders = await unit.lock_orders(by_order)
     planned = 0
+    waiting: list[Order] = []
     for order_id, arrived in by_order.items():
         order = orders[order_id]
         for event in arrived:
@@ -110,4 +112,14 @@ async def _arrived(events: Sequence[F], take: Callable[[Order, F], Order], unit:
         change = compare(order, unit.now, reasons.of_connection(why) if why else None)
         record_and_schedule(unit, change)
         planned += any(fact.phase == "planned" for fact in change.facts)
+        waiting += [change.order] if change.order.waiting else []
+    await _hold_back(waiting, unit)
     log.info("facts taken", facts=len(events), orders=len(by_order), planned=planned)
+
+
+async def _hold_back(orders: Sequence[Order], unit: Unit) -> None:
+    """A command that comes after something of its order was parked would wait for what never comes."""
+    parked = await unit.parked([order.order_id for order in orders]) if orders else ()
+    for order in orders:
+        if order.order_id in parked:
+            unit.record(held_back(order, unit.now))
