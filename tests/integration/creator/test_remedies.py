@@ -303,6 +303,13 @@ async def test_a_command_that_waits_for_a_match_ends_with_a_message_that_is_park
     assert await world.ends() == {"c1": ("rejected", "message_parked"), "c2": ("rejected", "message_parked")}
 
 
+async def test_a_command_whose_match_comes_after_a_newer_one_that_is_parked_ends(world: World) -> None:
+    await world.deliver(imported(), imported(2))
+    await world.deliver_raw("orders.matched.v1", ORDER, b"{", 3)
+    await world.deliver(matched(2, imported_seq=1, command_id="c1", mode="rematch"))
+    assert await world.ends() == {"c1": ("rejected", "message_parked")}
+
+
 async def test_a_command_that_waits_for_a_match_ends_with_its_connection(world: World) -> None:
     await world.deliver(imported(2, command_id="c1"))
     await world.control("DELETE", "definition")
