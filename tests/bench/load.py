@@ -105,7 +105,8 @@ async def _load(matcher: Matcher) -> None:
 
 async def _is_loaded(matcher: Matcher) -> bool:
     async with matcher.store.engine.connect() as connection:
-        return bool(await connection.scalar(text("select complete from catalogues")))
+        loaded = text("select complete from catalogues where connection_id = :id")
+        return bool(await connection.scalar(loaded, {"id": CONNECTION}))
 
 
 def _chosen(variants: int, seed: int) -> list[int]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 
 from . import keys
 from .keys import Key
@@ -41,7 +42,13 @@ class Entry:
 
     @property
     def product_key(self) -> str:
-        return product_key(self.product_title)
+        return _product_key(self.product_title)
+
+
+@lru_cache(maxsize=10_000)
+def _product_key(product_title: str) -> str:
+    """A product's variants come together: it is folded once."""
+    return product_key(product_title)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,7 +66,7 @@ def by_mapping(line: Line, purchased_at: datetime | None, shelf: Shelf) -> Verdi
     sku = sku_of(line)
     mapping = shelf.mapping(sku, purchased_at) if sku else None
     if mapping is None:
-        return Lost(_step("mapping", sku, "No mapping holds." if sku else "The line has no SKU."))
+        return Lost(_step("mapping", None, "No mapping holds." if sku else "The line has no SKU."))
     unasked = frozenset(
         target.shopify_sku
         for target in mapping.targets
