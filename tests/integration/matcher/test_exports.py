@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from typing import Any
 
 import pytest
 
 from orderbridge.http import Http
-from orderbridge_matcher.steps import catalogue as catalogue_step
+from orderbridge_matcher.adapters.catalogue import CatalogueUnit
+from orderbridge_matcher.domain.catalogue import Change, Entry
 from orderbridge_matcher.steps import exporting
 from tests.integration.matcher.world import World, ordered, product_changed
 from tests.support.shopify_standin import MUG_SKU, TEE, TEE_SKU
@@ -73,14 +75,15 @@ async def test_a_load_that_breaks_off_goes_on_behind_what_it_kept(
     large: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     kept: list[int] = []
-    take = catalogue_step.take_entries
+    keep = CatalogueUnit.keep_variants
 
-    async def counted(connection_id: str, entries: list[object], *args: object, **more: object) -> object:
+    async def counted(unit: CatalogueUnit, connection_id: str, read: Iterable[Entry], **more: Any) -> Change:
+        entries = list(read)
         kept.append(len(entries))
-        return await take(connection_id, entries, *args, **more)  # type: ignore[arg-type]
+        return await keep(unit, connection_id, entries, **more)
 
     monkeypatch.setattr(exporting, "KEPT_AT_ONCE", 100)
-    monkeypatch.setattr(exporting, "take_entries", counted)
+    monkeypatch.setattr(CatalogueUnit, "keep_variants", counted)
     await large.control("POST", "trouble", kind="bulk_cut", operation="download")
     await large.load()
 

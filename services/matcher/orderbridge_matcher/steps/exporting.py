@@ -108,7 +108,11 @@ class Exporting:
             progress = await unit.lock_catalogue(row.connection_id)
             if progress is None or progress.shop != run.shop:
                 raise Transient("the connection has another shop now", retry_after_s=1.0)
-            await take_entries(row.connection_id, entries, unit)
+            if progress.complete:
+                await take_entries(row.connection_id, entries, unit)
+            else:
+                # Every order of the shop is undecided until the load is complete: there is nobody to tell.
+                await unit.keep_variants(row.connection_id, entries)
             kept = replace(run, lines=line)
             await unit.set_run(row.connection_id, kept)
         return kept
