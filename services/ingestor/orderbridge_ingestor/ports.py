@@ -25,7 +25,7 @@ REFETCH = "refetch"
 
 
 class RequestRefused(Transient):
-    """Amazon answers 400 to a search that is valid as far as we know: it is tried again slowly."""
+    """Amazon answers 400 to a request that is valid as far as we know: it is tried again slowly."""
 
 
 class WindowLost(RequestRefused):
@@ -55,7 +55,10 @@ class Amazon(Protocol):
     async def get_order(
         self, connection: ConnectionChanged, amazon_order_id: str
     ) -> ReadOrder | UnreadableOrder | None:
-        """One order; None when Amazon has no such order."""
+        """One order; None when Amazon has no such order.
+
+        :raises RequestRefused: Amazon calls the request invalid.
+        """
         ...
 
     async def quota_left(self, connection: ConnectionChanged) -> float | None:

@@ -13,6 +13,7 @@ from orderbridge.errors import Blocked
 from orderbridge.events import Command
 from orderbridge.topics import IMPORTED
 from orderbridge_ingestor.adapters.amazon import INCLUDED_DATA
+from orderbridge_ingestor.steps.asking import WAITS_FOR_A_REFUSED
 from orderbridge_ingestor.steps.commands import take_commands
 from tests.integration.ingestor.world import SECRETS, World
 from tests.support.facts import at
@@ -271,6 +272,21 @@ async def test_an_order_that_amazon_does_not_have_is_not_found(world: World) -> 
 
     assert (code, message) == ("not_found_at_amazon", "Amazon has no order 113-0000000-0000000 of this seller.")
     assert await world.imports() == []
+
+
+async def test_a_request_that_stays_refused_ends_the_command_and_leaves_the_order_alone(world: World) -> None:
+    amazon_id = await polled_order(world)
+    await world.trouble("bad_request", operation="getOrder", times=100)
+
+    await world.refetch(order_id(amazon_id))
+    async with world.working():
+        code, message = await rejected(world)
+        await world.comes_to("the end of the work", lambda: nothing_is_left(world))
+
+    assert (code, message) == ("refused_by_amazon", "Amazon answers 400 to a request for one order.")
+    assert len(await world.calls("getOrder")) == 1 + WAITS_FOR_A_REFUSED
+    assert len(await world.imports()) == 1
+    assert await world.parked() == []
 
 
 async def test_an_answer_that_cannot_be_read_is_parked_once_and_ends_each_command(world: World) -> None:

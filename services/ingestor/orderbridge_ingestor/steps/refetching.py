@@ -1,4 +1,4 @@
-"""Asking Amazon for one order, because somebody wants it read again."""
+"""Reading one order again, because somebody asks for it."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from orderbridge.ids import amazon_order_id_of
 from orderbridge.step.unit import DueRow
 
 from ..domain.disposition import Policy
-from ..domain.orders import ReadOrder, UnreadableOrder
-from ..ports import Amazon, OpenCommand, Transactions, Unit
+from ..domain.orders import ReadOrder
+from ..ports import Amazon, OpenCommand, RequestRefused, Transactions, Unit
+from .asking import Answer, ask_for
 from .ending import reject, reject_removed
 from .taking import park_orders, take_named, tried
 
@@ -45,11 +46,11 @@ class Refetching:
             return
         connection, commands = asked
         try:
-            order = await self._amazon.get_order(connection, amazon_order_id_of(row.key))
+            answer = await ask_for(row.key, connection, row, self._amazon)
         except Throttled as error:
             raise await self._in_line(row, error) from error
         async with self._store.transaction() as unit:
-            await _answer(row, order, commands, unit)
+            await _conclude(row, answer, commands, unit)
             await unit.finish(row)
 
     async def _asked(self, row: DueRow) -> tuple[ConnectionChanged, Sequence[OpenCommand]] | None:
@@ -72,14 +73,12 @@ class Refetching:
         return Throttled(str(error), retry_after_s=max(wait_s, min(wait_s * (1 + ahead), LONGEST_WAIT_S)))
 
 
-async def _answer(
-    row: DueRow, order: ReadOrder | UnreadableOrder | None, asked: Sequence[OpenCommand], unit: Unit
-) -> None:
+async def _conclude(row: DueRow, answer: Answer, asked: Sequence[OpenCommand], unit: Unit) -> None:
     policy = await unit.policy_of(row.connection_id)
     commands = await unit.close_commands(row.key, asked)
     if not commands:
         return  # all were rejected while Amazon was asked
-    why = await _take(row, order, [command.command_id for command in commands], policy, unit)
+    why = await _take(row, answer, [command.command_id for command in commands], policy, unit)
     if why is not None:
         for command in commands:
             reject(command.command_id, row.key, *why, unit)
@@ -87,20 +86,20 @@ async def _answer(
 
 
 async def _take(
-    row: DueRow,
-    order: ReadOrder | UnreadableOrder | None,
-    command_ids: Sequence[str],
-    policy: Policy | None,
-    unit: Unit,
+    row: DueRow, answer: Answer, command_ids: Sequence[str], policy: Policy | None, unit: Unit
 ) -> tuple[str, str] | None:
     """Take the order, and publish it for each command; else a code and a sentence that say why not."""
-    if order is None:
-        return "not_found_at_amazon", f"Amazon has no order {amazon_order_id_of(row.key)} of this seller."
-    if isinstance(order, ReadOrder):
-        take = partial(take_named, row.connection_id, order, command_ids, policy, unit)
-        failed = await tried(order, take, unit)
-        if failed is None:
-            return None
-        order = failed
-    await park_orders(row.connection_id, [order], unit)
-    return "message_parked", f"Amazon's answer cannot be processed: {order.why}."
+    match answer:
+        case None:
+            return "not_found_at_amazon", f"Amazon has no order {amazon_order_id_of(row.key)} of this seller."
+        case RequestRefused():
+            return "refused_by_amazon", f"{answer}."
+        case ReadOrder():
+            take = partial(take_named, row.connection_id, answer, command_ids, policy, unit)
+            unreadable = await tried(answer, take, unit)
+            if unreadable is None:
+                return None
+        case _:
+            unreadable = answer
+    await park_orders(row.connection_id, [unreadable], unit)
+    return "message_parked", f"Amazon's answer cannot be processed: {unreadable.why}."

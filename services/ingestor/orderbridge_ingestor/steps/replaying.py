@@ -8,11 +8,12 @@ from typing import Any
 
 from orderbridge.errors import Blocked
 from orderbridge.events import CommandEnded
-from orderbridge.ids import amazon_order_id_of, connection_of
+from orderbridge.ids import connection_of
 from orderbridge.step.unit import DueRow
 
-from ..domain.orders import ReadOrder, UnreadableOrder
-from ..ports import AMAZON, REFETCH, Amazon, Connections, Transactions, Unit
+from ..domain.orders import ReadOrder
+from ..ports import AMAZON, REFETCH, Amazon, Connections, RequestRefused, Transactions, Unit
+from .asking import Answer, ask_for
 from .ending import reject, reject_blocked
 from .taking import take_named, take_orders, tried
 
@@ -40,7 +41,7 @@ class Replaying:
             await self._others(row)
             return
         try:
-            order = await self._ask(*taken)
+            answer = await self._ask(row, *taken)
         except Blocked as why:
             await self._connections.say_blocked(row.connection_id, why)
             async with self._store.transaction() as unit:
@@ -48,10 +49,10 @@ class Replaying:
                 await unit.finish(row)
             return
         async with self._store.transaction() as unit:
-            await _end(row, order, unit)
+            await _end(row, answer, unit)
             await unit.finish(row)
 
-    async def _ask(self, parked: Mapping[str, Any], body: bytes) -> ReadOrder | UnreadableOrder | None:
+    async def _ask(self, row: DueRow, parked: Mapping[str, Any], body: bytes) -> Answer:
         order_id = parked["order_id"]
         if order_id is None:
             return self._amazon.read(body)
@@ -59,16 +60,16 @@ class Replaying:
             connection = await unit.connection_settings(connection_of(order_id))
         if connection is None:
             return self._amazon.read(body)
-        return await self._amazon.get_order(connection, amazon_order_id_of(order_id))
+        return await ask_for(order_id, connection, row, self._amazon)
 
 
-async def _end(row: DueRow, order: ReadOrder | UnreadableOrder | None, unit: Unit) -> None:
+async def _end(row: DueRow, answer: Answer, unit: Unit) -> None:
     key = str(row.payload["key"])
     taken = await unit.take_out(row.key)
     if taken is None:
         reject(row.command_id, key, "not_applicable", "The message is not parked any more.", unit)
         return
-    why = await _replayed(row.connection_id, taken[0], order, unit)
+    why = await _replayed(row.connection_id, taken[0], answer, unit)
     if why is not None:
         reject(row.command_id, key, "message_parked", why, unit)
     elif row.command_id:
@@ -85,18 +86,20 @@ async def _end(row: DueRow, order: ReadOrder | UnreadableOrder | None, unit: Uni
         )
 
 
-async def _replayed(
-    connection_id: str, parked: Mapping[str, Any], order: ReadOrder | UnreadableOrder | None, unit: Unit
-) -> str | None:
+async def _replayed(connection_id: str, parked: Mapping[str, Any], answer: Answer, unit: Unit) -> str | None:
     """Take the order; else a sentence that says why not."""
-    if order is None:
-        return "Amazon does not know the order any more."
-    if isinstance(order, ReadOrder):
-        failed = await tried(order, partial(_take, connection_id, parked, order, unit), unit)
-        if failed is None:
-            return None
-        order = failed
-    return f"It still cannot be processed: {order.why}."
+    match answer:
+        case None:
+            return "Amazon does not know the order any more."
+        case RequestRefused():
+            return f"{answer}."
+        case ReadOrder():
+            unreadable = await tried(answer, partial(_take, connection_id, parked, answer, unit), unit)
+            if unreadable is None:
+                return None
+        case _:
+            unreadable = answer
+    return f"It still cannot be processed: {unreadable.why}."
 
 
 async def _take(connection_id: str, parked: Mapping[str, Any], order: ReadOrder, unit: Unit) -> None:
