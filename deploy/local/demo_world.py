@@ -8,6 +8,7 @@ import json
 import time
 import urllib.error
 import urllib.request
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -135,11 +136,22 @@ class World:
 
     async def relist(self, amazon_order_id: str, sku: str, title: str | None = None) -> None:
         """Have the order's only line be another Amazon listing of the same thing."""
-        address = f"/_control/orders/{self.account.seller_id}/{amazon_order_id}"
-        [order] = [one for one in await self.amazon_orders() if one["orderId"] == amazon_order_id]
-        [line] = order["orderItems"]
+        [line] = (await self.amazon_order(amazon_order_id))["orderItems"]
         listing = {**line["product"], "sellerSku": sku, **({"title": title} if title else {})}
-        await self.amazon.send("PATCH", address, {"orderItems": [{**line, "product": listing}]})
+        await self.change(amazon_order_id, orderItems=[{**line, "product": listing}])
+
+    async def amazon_order(self, amazon_order_id: str) -> dict[str, Any]:
+        """Whole, also what Amazon does not show of it at its status."""
+        [order] = [one for one in await self.amazon_orders() if one["orderId"] == amazon_order_id]
+        return order
+
+    async def change(self, amazon_order_id: str, **fields: Any) -> None:
+        """Change the order at Amazon, by merge patch; a poll sees it once it is past the safety lag."""
+        await self.amazon.send("PATCH", f"/_control/orders/{self.account.seller_id}/{amazon_order_id}", fields)
+
+    async def become(self, amazon_order_id: str, status: str) -> None:
+        """Give the order another status at Amazon."""
+        await self.change(amazon_order_id, fulfillment={"fulfillmentStatus": status})
 
     async def amazon_orders(self) -> list[dict[str, Any]]:
         answer = await self.amazon.get("/_control/orders", seller_id=self.account.seller_id)
@@ -155,6 +167,15 @@ class World:
 
     async def set_stock(self, sku: str, available: int) -> None:
         await self.shopify.send("POST", f"{self._shop}/stock", {"sku": sku, "available": available})
+
+    async def stock(self, sku: str) -> Counter[str]:
+        """The units of the one variant with this SKU by state, over all locations."""
+        [variant] = await self.shopify.get(f"{self._shop}/variants", sku=sku)
+        units = Counter[str]()
+        for level in variant["levels"]:
+            units.update({name: level[name] for name in ("available", "committed", "on_hand")})
+        units["reserved"] = units["on_hand"] - units["available"] - units["committed"]
+        return units
 
     async def rename(self, sku: str, new: str) -> None:
         """Give the variant another SKU."""
@@ -174,6 +195,13 @@ class World:
 
     async def connect(self, **settings: Any) -> None:
         await self.api.send("POST", "/v1/connections", self.account.body(**settings))
+
+    async def set(self, **settings: Any) -> None:
+        """Change some of the connection's settings; the workers have them when this is done."""
+        kept = (await self.connection())["settings"]
+        body = self.account.body(**{**kept, **settings})
+        await self.api.send("PUT", f"/v1/connections/{self.account.connection_id}", body)
+        await self.test_connection()
 
     async def connection(self) -> dict[str, Any]:
         found: dict[str, Any] = await self.api.get(f"/v1/connections/{self.account.connection_id}")

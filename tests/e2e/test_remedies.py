@@ -70,10 +70,7 @@ class Scene:
 
     async def set_waking(self, waking: bool) -> None:
         """The setting is the whole connection's; the workers have it when this is done."""
-        account = self.world.account
-        settings = {**(await self.world.connection())["settings"], "wake_on_restock": waking}
-        await self.world.api.send("PUT", f"/v1/connections/{account.connection_id}", account.body(**settings))
-        await self.world.test_connection()
+        await self.world.set(wake_on_restock=waking)
 
     async def attempts(self, story: str) -> int:
         return int((await self.world.order(self.orders[story]))["attempts"])
