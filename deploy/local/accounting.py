@@ -185,9 +185,11 @@ def _contradictions(ours: Mapping[str, Record], shopify: Mapping[str, list[Recor
                 yield f"{order_id} is created by our word ({shown}), but Shopify has no such order"
             elif shown not in [one["gid"] for one in made]:
                 yield f"{order_id} is {_gids(made)} in Shopify, but {shown} by our word"
+            elif any(one.get("cancelled") for one in made) and not order.get("attention"):
+                yield f"{order_id} is created by our word, but {_gids(made)} is canceled in Shopify, and nobody says so"
             if order["reason"] is not None:
                 yield f"{order_id} is created and still has the reason {order['reason']['code']}"
-        elif made:
+        elif made and not (order["status"] == "canceled" and all(one.get("cancelled") for one in made)):
             yield f"{order_id} is {order['status']} by our word, but {_gids(made)} is in Shopify"
         elif not _has_reason(order):
             yield f"{order_id} is {order['status']}, without a Shopify order and without a reason"
@@ -227,9 +229,12 @@ def _faults_of_polls(polls: Sequence[Sequence[Record]], calls: Sequence[Record])
 
 
 def _faults_of_creates(books: Books, ours: Mapping[str, Record]) -> Iterator[str]:
-    """Accepted calls are orders, exactly; every call is an attempt that we wrote down before it."""
+    """Accepted calls are orders, exactly; every call is an attempt that we wrote down before it.
+
+    An order that was canceled after its creation is still one of Shopify's.
+    """
     accepted = [create for create in books.creates if create["outcome"] == "accepted"]
-    created = sum(order["status"] == "created" for order in ours.values())
+    created = sum(order["status"] in ("created", "canceled") and bool(order["shopify"]) for order in ours.values())
     if not len(accepted) == created == len(books.shopify):
         yield (
             f"{len(accepted)} orderCreates were accepted, {created} orders are created by our word, "

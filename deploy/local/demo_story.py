@@ -8,6 +8,7 @@ from typing import Any
 
 from .accounting import Account, settle
 from .demo_books import read_books
+from .demo_lives import cancel, pay
 from .demo_progress import Progress, told
 from .demo_remedies import Listings, Wrong, map_the_pack, relist, rename_and_rematch, tell_of_titles
 from .demo_world import World, is_decided, until
@@ -65,12 +66,15 @@ class Story:
         self._skus: tuple[str, str] = ("", "")
         self._listings = Listings("", "", "")
         self._without_stock: dict[str, list[str]] = {}
+        self._first: Mapping[str, Any] = {}
+        """The orders of the start by their story."""
 
     async def play(self) -> None:
         await self._open_the_shop()
         await self._import()
         await self._restock_and_force()
         await self._mend_matches()
+        await self._pay_and_cancel()
         await self._kill_in_the_middle()
 
     async def settle(self) -> Account:
@@ -96,7 +100,12 @@ class Story:
 
     async def _import(self) -> None:
         # Without stock, orders wait for the Export button, also once it is there: what is told below is that button's.
-        await self._world.connect(poll_interval_s=2, wake_on_restock=False)
+        await self._world.connect(
+            poll_interval_s=2,
+            wake_on_restock=False,
+            hold_stock_while_pending=True,
+            on_cancel="cancel_and_restock",
+        )
         tested = await self._world.test_connection()
         if not tested["ok"]:
             raise Wrong(f"the connection does not work: {tested['services']}")
@@ -121,6 +130,13 @@ class Story:
         freed = await map_the_pack(self._world, self._listings, self._progress)
         rematched = await rename_and_rematch(self._world, self._listings, self._progress)
         self.expected.update(dict.fromkeys([*freed, rematched], ("created", None)))
+
+    async def _pay_and_cancel(self) -> None:
+        paid, canceled = self._first["pending"][0], self._first["unshipped"][0]
+        await pay(self._world, paid, PAST_THE_LAG_S, self._progress)
+        await cancel(self._world, canceled, PAST_THE_LAG_S, self._progress)
+        order = await self._world.order(canceled)
+        self.expected |= {paid: ("created", None), canceled: ("canceled", order["reason"]["code"])}
 
     async def _carry_out(self, mode: str, amazon_order_id: str, reason: str | None) -> None:
         command = await self._world.retry(amazon_order_id, mode, reason)
@@ -153,6 +169,7 @@ class Story:
         for sku, orders in by_story.get("sku", {}).items():
             self._without_stock[sku] = orders
         placed = expectations(by_story)
+        self._first = self._first or by_story
         if not self._listings.orders:
             self._listings.orders = {sku: by_story["sku"][sku] for sku in self._listings.skus}
             placed |= await relist(self._world, self._listings)

@@ -31,8 +31,8 @@ def ours(
     }
 
 
-def in_shopify(order_id: str, gid: str, tags: tuple[str, ...] = ()) -> Order:
-    return {"gid": gid, "amazon_order_id": order_id, "tags": list(tags)}
+def in_shopify(order_id: str, gid: str, tags: tuple[str, ...] = (), *, cancelled: bool = False) -> Order:
+    return {"gid": gid, "amazon_order_id": order_id, "tags": list(tags), "cancelled": cancelled}
 
 
 def create(order_id: str, outcome: str) -> Order:
@@ -140,6 +140,23 @@ def test_a_created_order_that_points_to_another_shopify_order_is_found() -> None
 def test_an_order_with_a_reason_and_a_shopify_order_is_found() -> None:
     shopify = [in_shopify("A", "gid/1"), in_shopify("B", "gid/2")]
     assert "B is unmatched by our word, but gid/2 is in Shopify" in faults(shopify=shopify)
+
+
+CANCELED = ours("A", "canceled", gid="gid/1", reason=REASON, attempts=1)
+
+
+def test_an_order_that_was_canceled_after_its_creation_is_canceled_in_shopify_too() -> None:
+    canceled = {"ours": [CANCELED, UNMATCHED, SKIPPED], "expected": {}}
+    assert faults(shopify=[in_shopify("A", "gid/1", cancelled=True)], **canceled) == ""
+    live = faults(shopify=[in_shopify("A", "gid/1")], **canceled)
+    assert "A is canceled by our word, but gid/1 is in Shopify" in live
+
+
+def test_an_order_that_was_canceled_in_shopify_must_say_so() -> None:
+    shopify = [in_shopify("A", "gid/1", cancelled=True)]
+    assert "A is created by our word, but gid/1 is canceled in Shopify, and nobody says so" in faults(shopify=shopify)
+    flagged = {**CREATED, "attention": [{"code": "canceled_in_shopify"}]}
+    assert faults(shopify=shopify, ours=[flagged, UNMATCHED, SKIPPED]) == ""
 
 
 def test_a_created_order_that_kept_its_reason_is_found() -> None:
