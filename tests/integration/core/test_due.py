@@ -47,8 +47,11 @@ class Vendor:
 
     def __init__(self) -> None:
         self.refuses: set[str] = set()
+        self.silent: set[str] = set()
 
     async def try_connection(self, connection: ConnectionChanged) -> None:
+        if connection.connection_id in self.silent:
+            raise Unavailable("https://main.example cannot be reached")
         if connection.connection_id in self.refuses:
             raise Blocked("misconfigured", "the metafield definition is missing", missing=("amazon_order_id",))
 
@@ -257,6 +260,23 @@ async def test_a_blocked_connection_rests_alone_and_goes_on_when_it_works_again(
     assert watcher.said == ["main blocked", "main restored"]
     said = [s for s in await published(store, CONNECTIONS_STATUS) if s["connection_id"] == "main"]
     assert [(s["state"], s["missing"]) for s in said] == [("misconfigured", ["amazon_order_id"]), ("ok", [])]
+
+
+async def test_a_vendor_that_answers_no_try_is_named_and_goes_on_when_it_answers(store: Store[Unit]) -> None:
+    vendor, watcher = Vendor(), Watched()
+    vendor.silent.add("main")
+    async with store.transaction() as unit:
+        await take_connections([connection_changed("main")], unit)
+    async with workers(store, {}, vendor=vendor, watcher=watcher):
+        await until(lambda: watcher.said == ["main blocked"])
+        vendor.silent.clear()
+        async with store.engine.begin() as connection:
+            await connection.execute(text("update due set run_at = now() where kind = 'check'"))
+        await until(lambda: watcher.said == ["main blocked", "main restored"])
+    [named, mended] = await published(store, CONNECTIONS_STATUS)
+    assert (named["state"], named["missing"]) == ("misconfigured", ["a vendor that answers"])
+    assert named["message"] == "https://main.example cannot be reached"
+    assert mended["state"] == "ok"
 
 
 async def test_a_worker_whose_locks_are_gone_ends_at_once(store: Store[Unit]) -> None:

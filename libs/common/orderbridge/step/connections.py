@@ -11,12 +11,14 @@ from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import text
 
-from ..errors import Blocked
+from ..errors import Blocked, Throttled, Transient
 from ..events import ConnectionChanged, ConnectionStatus
 from ..topics import CONNECTIONS_STATUS
 from .unit import DueRow, Store, Unit, Work
 
 PROBE_EVERY_S = 60.0
+UNANSWERED_TRIES = 3
+"""A vendor that did not answer so many tries in a row is said to: its address may be wrong, or it is down."""
 CHECK = "check"
 """The kind of due work that tries a connection's vendor; it runs although the connection is blocked."""
 SET_ASIDE = "message"
@@ -149,6 +151,13 @@ class Connections:
                 await self._try_vendor(connection)
             except Blocked as why:
                 await self.block(row, why)
+                return
+            except Throttled:
+                raise
+            except Transient as error:
+                if row.waits + 1 < UNANSWERED_TRIES:
+                    raise
+                await self.block(row, Blocked("misconfigured", str(error), missing=("a vendor that answers",)))
                 return
         async with self._store.transaction() as unit:
             if await say(unit, row.connection_id, "ok", None, check=int(row.payload.get("check", 0))):
