@@ -7,7 +7,7 @@ import pytest
 
 from orderbridge_standins.amazon.world import World
 
-from .amazon_standin import DEMO_FORM, Door, open_door, wide_window
+from .amazon_standin import DEMO_FORM, SELLER, Door, open_door, wide_window
 
 
 class Stopwatch:
@@ -156,3 +156,30 @@ async def test_sellers_have_quotas_of_their_own(door: Door) -> None:
     await door.log_in(refresh_token="Atzr|other")
 
     assert (await door.search(**wide_window())).status_code == 200
+
+
+async def test_without_the_shipping_role_a_person_is_silently_absent_until_the_seller_authorises_anew(
+    door: Door,
+) -> None:
+    seller = {
+        "seller_id": SELLER,
+        "client_id": DEMO_FORM["client_id"],
+        "client_secret": DEMO_FORM["client_secret"],
+        "marketplace_ids": ["ATVPDKIKX0DER"],
+    }
+    await door.control("sellers", {**seller, "refresh_token": "Atzr|demo", "sees_recipients": False})
+    await door.control("sellers", {**seller, "refresh_token": "Atzr|anew"})
+    [order_id] = (await door.generate({"unshipped": 1}))["by_profile"]["unshipped"]
+
+    shown = []
+    for refresh_token in ("Atzr|demo", "Atzr|anew"):
+        await door.log_in(refresh_token=refresh_token)
+        shown.append((await door.get(order_id, includedData="BUYER,RECIPIENT")).json()["order"])
+
+    without, whole = shown
+    address = whole["recipient"]["deliveryAddress"]
+    left = {"city", "stateOrRegion", "municipality", "postalCode", "countryCode", "addressType"}
+    assert without["recipient"]["deliveryAddress"] == {name: address[name] for name in left}
+    assert {"name", "addressLine1", "phone"} <= address.keys()
+    assert "buyerName" in whole["buyer"]
+    assert not {"buyerName", "buyerEmail"} & without["buyer"].keys()

@@ -288,6 +288,13 @@ class ConnectionChanged(Event):
     at: datetime
 
 
+class ConnectionRemoved(Event):
+    """What the tombstone of a connection says; it travels as one, never as a value."""
+
+    connection_id: str
+    rev: int
+
+
 class ConnectionStatus(Event):
     """How one worker gets on with a connection; ``check`` is the newest check that this answers."""
 

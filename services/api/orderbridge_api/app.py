@@ -227,9 +227,24 @@ async def republish_all(store: Store[ApiUnit]) -> int:
                 changed = connection.changed
                 unit.publish(CONNECTIONS, changed.connection_id, changed.rev, changed)
         if not stored:
-            return published + await republish_mappings(store)
+            break
         published += len(stored)
         after = stored[-1].changed.connection_id
+    return published + await republish_removed(store) + await republish_mappings(store)
+
+
+async def republish_removed(store: Store[ApiUnit]) -> int:
+    """Who missed the tombstone of a connection must hear of it."""
+    published, after = 0, ""
+    while True:
+        async with store.transaction() as unit:
+            removed = await unit.removed_connections(after, 500)
+            for connection in removed:
+                unit.publish(CONNECTIONS, connection.changed.connection_id, connection.changed.rev, None)
+        if not removed:
+            return published
+        published += len(removed)
+        after = removed[-1].changed.connection_id
 
 
 async def republish_mappings(store: Store[ApiUnit]) -> int:

@@ -193,7 +193,18 @@ class Webhooks(Transaction, Protocol):
 
 class Connections(Transaction, Protocol):
     async def add_connection(self, connection: StoredConnection) -> bool:
-        """False when the id is taken."""
+        """False when the id is taken; that of a connection that was removed is free."""
+
+    async def hold_removed(self, connection_id: str) -> StoredConnection | None:
+        """As it was when it was removed."""
+
+    async def remove_connection(self, connection: StoredConnection) -> None:
+        """Remember it as removed, without its secrets and without what the workers said of it."""
+
+    async def removed_connections(self, after: str, limit: int) -> list[StoredConnection]: ...
+
+    async def count_holding_stock(self, connection_id: str) -> int:
+        """How many orders of the connection hold stock in its shop."""
 
     async def hold_connection(self, connection_id: str) -> StoredConnection | None: ...
 

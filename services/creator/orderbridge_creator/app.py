@@ -23,7 +23,17 @@ from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
 from orderbridge.process import open_service, run_loops
 from orderbridge.shopify import Shopify, ShopKeys
-from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, republish_facts, take_connections
+from orderbridge.step import (
+    ConnectionEvent,
+    Connections,
+    DueWorkers,
+    Handler,
+    Health,
+    Runtime,
+    Store,
+    removed,
+    republish_facts,
+)
 from orderbridge.step.connections import SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
 from orderbridge.topics import (
@@ -52,7 +62,7 @@ from .steps.closing import Closing
 from .steps.creating import Creating
 from .steps.intake import take_commands, take_imports, take_matches
 from .steps.restocking import Restocking, take_shop_changes
-from .steps.watch import ConnectionWatch
+from .steps.watch import ConnectionWatch, take_settings
 
 READS = (CONNECTIONS, IMPORTED, MATCHED, UNMATCHED, COMMANDS, SHOP_CHANGES)
 WRITES = (PROGRESS, CREATED, FAILED, COMMANDS_ENDED, CONNECTIONS_STATUS, PARKED)
@@ -76,7 +86,7 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
     runtime = Runtime(
         store,
         [
-            Handler(CONNECTIONS, ConnectionChanged, take_connections),
+            Handler[ConnectionEvent, CreatorUnit](CONNECTIONS, ConnectionChanged, take_settings, removed),
             Handler(IMPORTED, OrderImported, take_imports),
             Handler(MATCHED, OrderMatched, take_matches),
             Handler(UNMATCHED, OrderUnmatched, take_matches),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from orderbridge.errors import Blocked
 from orderbridge.events import ConnectionChanged, Mode, Reservation, ShopifyOrder
-from orderbridge.step import Work
+from orderbridge.step import ConnectionEvent, Work
 from orderbridge.step.unit import DueRow
 
 from .domain.order import Change, Order
@@ -49,7 +49,10 @@ class Unit(Protocol):
     def now(self) -> datetime: ...
 
     async def why_blocked(self, connection_ids: Collection[str]) -> Mapping[str, Blocked]:
-        """Which of these connections do not work; they stay so until the end. Ask before locking orders."""
+        """Which of these connections do not work, or were removed; they stay so until the end.
+
+        Ask before locking orders.
+        """
         ...
 
     async def checked(self, connection_id: str) -> bool:
@@ -128,6 +131,18 @@ class Unit(Protocol):
     async def finish(self, row: DueRow) -> None: ...
 
     async def postpone(self, row: DueRow, delay_s: float, *, tries: int | None = None) -> None: ...
+
+
+class SettingsUnit(Unit, Protocol):
+    """A transaction that takes connections in."""
+
+    async def keep_connections(self, events: Sequence[ConnectionEvent]) -> list[str]:
+        """Keep what is newer than the settings known here, and have the connection tried; those that were removed."""
+        ...
+
+    async def drop_work(self, connection_id: str, kept: Collection[str]) -> None:
+        """Nothing is due of a removed connection any more but work of the kinds that are ``kept``."""
+        ...
 
 
 class Transactions(Protocol):

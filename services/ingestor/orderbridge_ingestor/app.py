@@ -16,7 +16,17 @@ from orderbridge.http import Http, open_http
 from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, is_transient, open_engine, open_session_locks
 from orderbridge.process import open_service, run_loops
-from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, republish_facts
+from orderbridge.step import (
+    ConnectionEvent,
+    Connections,
+    DueWorkers,
+    Handler,
+    Health,
+    Runtime,
+    Store,
+    removed,
+    republish_facts,
+)
 from orderbridge.step.connections import CHECK, SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
 from orderbridge.step.unit import DueRow
@@ -72,7 +82,7 @@ def wire(
     runtime = Runtime(
         store,
         [
-            Handler(CONNECTIONS, ConnectionChanged, take_settings),
+            Handler[ConnectionEvent, IngestorUnit](CONNECTIONS, ConnectionChanged, take_settings, removed),
             Handler(COMMANDS, Command, take_commands),
         ],
     )

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from orderbridge.errors import Blocked, Transient
 from orderbridge.events import Command, CommandEnded, ConnectionChanged
-from orderbridge.step import Work
+from orderbridge.step import ConnectionEvent, Work
 from orderbridge.step.parking import Parcel
 from orderbridge.step.unit import DueRow
 
@@ -121,6 +121,10 @@ class Unit(Protocol):
         """Orders that wait or are to be imported, by id from behind ``after`` on, locked."""
         ...
 
+    async def lock_removed(self, connection_id: str, after: str, limit: int) -> list[Known]:
+        """The same, of orders that were skipped as their connection was removed."""
+        ...
+
     async def personal_data(self, order_ids: Collection[str]) -> Mapping[str, bytes]: ...
 
     async def record(self, changes: Sequence[Change]) -> None:
@@ -151,8 +155,16 @@ class Unit(Protocol):
 
     async def end_poll(self, connection_id: str, watermark: datetime | None) -> None: ...
 
-    async def keep_connections(self, events: Sequence[ConnectionChanged]) -> None:
-        """Keep what is newer than the settings known here, and have the connection tried."""
+    async def keep_connections(self, events: Sequence[ConnectionEvent]) -> list[str]:
+        """Keep what is newer than the settings known here, and have the connection tried; those that were removed."""
+        ...
+
+    async def knows(self, connection_id: str) -> bool:
+        """Whether it is, or was, a connection."""
+        ...
+
+    async def drop_work(self, connection_id: str) -> None:
+        """Nothing is due of a removed connection any more."""
         ...
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None: ...

@@ -16,7 +16,17 @@ from orderbridge.outbox import Relay
 from orderbridge.postgres import SessionLocks, open_engine
 from orderbridge.process import open_service, run_loops
 from orderbridge.shopify import Shopify, ShopKeys
-from orderbridge.step import Connections, DueWorkers, Handler, Health, Runtime, Store, republish_facts
+from orderbridge.step import (
+    ConnectionEvent,
+    Connections,
+    DueWorkers,
+    Handler,
+    Health,
+    Runtime,
+    Store,
+    removed,
+    republish_facts,
+)
 from orderbridge.step.connections import SET_ASIDE
 from orderbridge.step.replay import REPLAY, Replayer
 from orderbridge.topics import (
@@ -80,7 +90,7 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
     runtime = Runtime(
         store,
         [
-            Handler(CONNECTIONS, ConnectionChanged, take_connections),
+            Handler[ConnectionEvent, MatcherUnit](CONNECTIONS, ConnectionChanged, take_connections, removed),
             Handler(SKU_MAPPINGS, SkuMapping, take_mappings, removed=unmapped),
             Handler(IMPORTED, Import, take_imports),
             Handler(CREATED, Created, take_created),

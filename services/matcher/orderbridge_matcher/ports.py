@@ -9,7 +9,7 @@ from typing import Protocol
 
 from orderbridge.errors import Blocked
 from orderbridge.events import Command, ConnectionChanged, Event, MatchFact, Reason, SkuMapping
-from orderbridge.step import Work
+from orderbridge.step import ConnectionEvent, Work
 from orderbridge.step.unit import DueRow
 
 from .domain.catalogue import Change, Entry, Page
@@ -48,6 +48,10 @@ class Catalogues(Protocol):
 
     async def empty_catalogue(self, connection_id: str) -> None:
         """Drop the variants of another shop."""
+        ...
+
+    async def forget_catalogue(self, connection_id: str) -> None:
+        """Of a connection that was removed."""
         ...
 
     async def keep_variants(
@@ -113,7 +117,13 @@ class Unit(Catalogues, Protocol):
 
     # --- connections
 
-    async def keep_connections(self, events: Sequence[ConnectionChanged]) -> None: ...
+    async def keep_connections(self, events: Sequence[ConnectionEvent]) -> list[str]:
+        """Those that were removed."""
+        ...
+
+    async def drop_work(self, connection_id: str) -> None:
+        """Nothing is due of a removed connection any more."""
+        ...
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None: ...
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from orderbridge.events import ConnectionStatus
+from orderbridge.events import ConnectionStatus, Reservation
 from orderbridge.topics import CONNECTIONS
-from tests.support.facts import at
+from tests.support.facts import at, imported, progress
 from tests.support.step import published, rows, until
 
 from .support import Api, problem
@@ -235,3 +235,41 @@ async def test_the_path_and_the_body_name_one_connection(api: Api) -> None:
     await api.client.post("/v1/connections", json=body())
     answer = await api.client.put("/v1/connections/main", json=changed_body(connection_id="other"))
     problem(answer, 422, "invalid_request")
+
+
+async def test_a_removed_connection_is_gone_with_its_secrets_and_its_workers_hear_of_it(api: Api) -> None:
+    assert (await api.client.post("/v1/connections", json=body())).status_code == 201
+    await api.take(status("creator", 1, "unauthorized"))
+    answer = await api.client.delete("/v1/connections/main")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert (await api.client.get("/v1/connections/main")).status_code == 404
+    assert (await api.client.get("/v1/connections")).json() == {"items": [], "next": None}
+    assert await kept(api, "amazon") == await kept(api, "shopify") == {}
+    said = await rows(api.store, "select ce_id, payload from outbox where topic = 'connections.v1' order by id")
+    assert [(row["ce_id"], row["payload"] is None) for row in said] == [
+        ("connections.v1/api/main/1", False),
+        ("connections.v1/api/main/2", True),
+    ]
+    for method, path in (("DELETE", ""), ("PUT", ""), ("POST", "/test")):
+        answer = await api.client.request(method, f"/v1/connections/main{path}", json=changed_body())
+        assert answer.status_code == 404, f"{method} {path}"
+
+
+async def test_a_connection_that_is_added_again_goes_on_counting(api: Api) -> None:
+    for _ in range(2):
+        assert (await api.client.post("/v1/connections", json=body())).status_code == 201
+        assert (await api.client.delete("/v1/connections/main")).status_code == 204
+    answer = await api.client.post("/v1/connections", json=body())
+    shown = answer.json()
+    assert (answer.status_code, shown["rev"]) == (201, 5)
+    assert shown["status"] == {"ingestor": None, "matcher": None, "creator": None}
+    assert await kept(api, "shopify") == {"client_id": "shopify-client", "client_secret": SECRETS[2]}
+    problem(await api.client.post("/v1/connections", json=body()), 409, "connection_exists")
+
+
+async def test_a_connection_whose_orders_hold_stock_is_not_removed(api: Api) -> None:
+    assert (await api.client.post("/v1/connections", json=body())).status_code == 201
+    await api.take(imported(), progress("holding", reservation=Reservation(state="held", at=at(3))))
+    said = problem(await api.client.delete("/v1/connections/main"), 409, "stock_is_held")
+    assert "hold_stock_while_pending" in said["remedy"]
+    assert (await api.client.get("/v1/connections/main")).status_code == 200

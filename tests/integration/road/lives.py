@@ -6,6 +6,7 @@ import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from tests.support.road import SELLER, US, Road
@@ -95,7 +96,7 @@ async def live(road: Road, lives: Sequence[Life], seed: int) -> None:
         for kind in chance.sample(TROUBLE, 3):
             await road.at_shop("POST", "trouble", kind=kind, operation=chance.choice(TROUBLED), late_s=0.3, times=2)
         await _an_hour_passes(road)
-        await _each(lives, lambda life, n=number: _act(road, life, *life.acts[n]))
+        await _each(lives, partial(_act_of_round, road, number))
         await road.poll()
     await road.settled(within_s=120)
     await road.at_shop("DELETE", "trouble")
@@ -130,6 +131,10 @@ async def _open(road: Road, life: Life) -> None:
 
 
 # --- what happens
+
+
+async def _act_of_round(road: Road, number: int, life: Life) -> None:
+    await _act(road, life, *life.acts[number])
 
 
 async def _act(road: Road, life: Life, what: str, place: int, number: int) -> None:

@@ -4,7 +4,7 @@ PostgreSQL is the truth, Kafka is transport (design section 4). The runtime owns
 outbox and the offsets; a service gives it one function per kind of event and one per kind of due work.
 """
 
-from .connections import Connections, take_connections
+from .connections import ConnectionEvent, Connections, drop_work, removed, take_connections
 from .due import DueWorkers
 from .health import Health
 from .republish import republish_facts
@@ -13,6 +13,7 @@ from .tables import create_step_tables
 from .unit import Store, Unit, Work
 
 __all__ = [
+    "ConnectionEvent",
     "Connections",
     "DueWorkers",
     "Handler",
@@ -22,6 +23,8 @@ __all__ = [
     "Unit",
     "Work",
     "create_step_tables",
+    "drop_work",
+    "removed",
     "republish_facts",
     "take_connections",
 ]

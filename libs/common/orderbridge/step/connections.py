@@ -1,18 +1,19 @@
 """Each worker's own copy of the connections, and how it gets on with each: ok, unauthorized or misconfigured.
 
-A blocked connection's due work rests; it is probed every minute, and goes on by itself once a probe succeeds.
+A blocked connection's due work rests; it is probed every minute, and goes on by itself once a probe succeeds. A removed
+one is remembered: its row stays, with nothing in its ``config``.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from typing import Any, Literal, Protocol, TypeVar
 
 from sqlalchemy import text
 
 from ..errors import Blocked, Throttled, Transient
-from ..events import ConnectionChanged, ConnectionStatus
+from ..events import ConnectionChanged, ConnectionRemoved, ConnectionStatus
 from ..topics import CONNECTIONS_STATUS
 from .unit import DueRow, Store, Unit, Work
 
@@ -23,10 +24,24 @@ CHECK = "check"
 """The kind of due work that tries a connection's vendor; it runs although the connection is blocked."""
 SET_ASIDE = "message"
 """The kind of due work that is an event whose connection is not known yet."""
+REPLAY = "replay"
+"""The kind of due work that takes something parked again; it runs although the connection is blocked, or gone."""
 
 State = Literal["ok", "unauthorized", "misconfigured"]
 U = TypeVar("U", bound=Unit)
 W = TypeVar("W", bound=Unit, contravariant=True)
+
+
+_KEEP = text("""
+    insert into connections (connection_id, rev, config) values (:id, :rev, cast(:config as jsonb))
+    on conflict (connection_id) do update set rev = excluded.rev, config = excluded.config
+    where connections.rev < excluded.rev returning true
+""")
+
+_FORGET_STATUS = text("""
+    update connections set state = 'ok', message = null, missing = '[]', status_rev = status_rev + 1
+    where connection_id = :id returning status_rev
+""")
 
 
 class Watcher(Protocol[W]):
@@ -37,24 +52,51 @@ class Watcher(Protocol[W]):
     async def restored(self, connection_id: str, unit: W) -> None: ...
 
 
-async def take_connections(events: Sequence[ConnectionChanged], unit: Unit) -> None:
-    """Keep the newest settings, release events that waited for the connection, and try its vendor."""
+ConnectionEvent = ConnectionChanged | ConnectionRemoved
+
+
+def removed(key: str, rev: int) -> ConnectionRemoved:
+    """What the tombstone of a connection says."""
+    return ConnectionRemoved(connection_id=key, rev=rev)
+
+
+async def take_connections(events: Sequence[ConnectionEvent], unit: Unit) -> list[str]:
+    """Keep the newest settings, release events that waited for the connection, and try its vendor.
+
+    Returns the connections that were removed: what is open of them is the caller's to end, and then theirs to drop.
+    """
+    gone: list[str] = []
     for event in events:
-        taken = await unit.connection.scalar(
-            text("""
-                insert into connections (connection_id, rev, config) values (:id, :rev, cast(:config as jsonb))
-                on conflict (connection_id) do update set rev = excluded.rev, config = excluded.config
-                where connections.rev < excluded.rev returning true
-            """),
-            {"id": event.connection_id, "rev": event.rev, "config": event.model_dump_json()},
-        )
+        name = event.connection_id
+        config = event.model_dump_json() if isinstance(event, ConnectionChanged) else "null"
+        taken = await unit.connection.scalar(_KEEP, {"id": name, "rev": event.rev, "config": config})
         if not taken:
             continue
         await unit.connection.execute(
             text("update due set run_at = now() where connection_id = :id and kind = :kind"),
-            {"id": event.connection_id, "kind": SET_ASIDE},
+            {"id": name, "kind": SET_ASIDE},
         )
-        unit.schedule(Work(CHECK, event.connection_id, event.connection_id, {"check": event.check}))
+        gone = [one for one in gone if one != name]
+        if isinstance(event, ConnectionChanged):
+            unit.schedule(Work(CHECK, name, name, {"check": event.check}))
+        else:
+            gone.append(name)
+            await _take_back_status(unit, name)
+    return gone
+
+
+async def _take_back_status(unit: Unit, connection_id: str) -> None:
+    """Nothing is said of a removed connection any more, and nothing of it rests."""
+    rev = await unit.connection.scalar(_FORGET_STATUS, {"id": connection_id})
+    unit.publish(CONNECTIONS_STATUS, f"{connection_id}:{unit.service}", int(rev), None)
+
+
+async def drop_work(unit: Unit, connection_id: str, kept: Collection[str] = ()) -> None:
+    """Of a removed connection nothing is due any more but work of the ``kept`` kinds, replays, and events set aside."""
+    await unit.connection.execute(
+        text("delete from due where connection_id = :id and kind <> all(cast(:kept as text[]))"),
+        {"id": connection_id, "kept": [SET_ASIDE, REPLAY, *kept]},
+    )
 
 
 async def connection_of(unit: Unit, connection_id: str) -> ConnectionChanged | None:
@@ -65,7 +107,9 @@ async def connection_of(unit: Unit, connection_id: str) -> ConnectionChanged | N
 
 
 async def all_connections(unit: Unit) -> list[ConnectionChanged]:
-    found = await unit.connection.execute(text("select config from connections order by connection_id"))
+    found = await unit.connection.execute(
+        text("select config from connections where config <> 'null' order by connection_id")
+    )
     return [ConnectionChanged.model_validate(config) for config in found.scalars()]
 
 
@@ -88,7 +132,7 @@ async def say(unit: Unit, connection_id: str, state: State, why: Blocked | None,
     found = await unit.connection.execute(
         text("""
             select state, status_rev, check_answered, coalesce(message, '') as message from connections
-            where connection_id = :id for update
+            where connection_id = :id and config <> 'null' for update
         """),
         {"id": connection_id},
     )
@@ -146,19 +190,21 @@ class Connections:
         """Due work of kind ``check``: ask the vendor, and say what came."""
         async with self._store.transaction() as unit:
             connection = await connection_of(unit, row.connection_id)
-        if connection is not None:
-            try:
-                await self._try_vendor(connection)
-            except Blocked as why:
-                await self.block(row, why)
+            if connection is None:
+                await unit.finish(row)
                 return
-            except Throttled:
+        try:
+            await self._try_vendor(connection)
+        except Blocked as why:
+            await self.block(row, why)
+            return
+        except Throttled:
+            raise
+        except Transient as error:
+            if row.waits + 1 < UNANSWERED_TRIES:
                 raise
-            except Transient as error:
-                if row.waits + 1 < UNANSWERED_TRIES:
-                    raise
-                await self.block(row, Blocked("misconfigured", str(error), missing=("a vendor that answers",)))
-                return
+            await self.block(row, Blocked("misconfigured", str(error), missing=("a vendor that answers",)))
+            return
         async with self._store.transaction() as unit:
             if await say(unit, row.connection_id, "ok", None, check=int(row.payload.get("check", 0))):
                 await self._watcher.restored(row.connection_id, unit)
@@ -178,7 +224,8 @@ class Connections:
         await unit.connection.execute(
             text("""
                 insert into due (kind, key, connection_id, run_at)
-                values (:kind, :id, :id, now() + make_interval(secs => :delay)) on conflict (kind, key) do nothing
+                select :kind, connection_id, connection_id, now() + make_interval(secs => :delay) from connections
+                where connection_id = :id and config <> 'null' on conflict (kind, key) do nothing
             """),
             {"kind": CHECK, "id": connection_id, "delay": PROBE_EVERY_S},
         )

@@ -19,14 +19,12 @@ from sqlalchemy import text
 from ..errors import Blocked, Permanent, SessionLost, Transient
 from ..postgres import SessionLocks, is_refused, is_transient
 from ..telemetry import DUE_WORK
-from .connections import CHECK, Connections
+from .connections import CHECK, REPLAY, Connections
 from .parking import described, park_work
 from .unit import DueRow, Store
 
 log = structlog.get_logger(__name__)
 
-REPLAY = "replay"
-"""The kind of due work that takes something parked again; it runs although the connection is blocked."""
 TRIES = 5
 """How often work may fail by a bug before it is parked."""
 _POLL_S = 0.2

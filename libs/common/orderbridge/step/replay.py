@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from ..errors import Transient
 from ..events import Command, CommandEnded
 from ..postgres import is_transient
-from .due import REPLAY
+from .connections import REPLAY
 from .parking import described, end_rejected, mark_replayed, take_out
 from .runtime import Runtime
 from .unit import DueRow, Store, Unit, Work

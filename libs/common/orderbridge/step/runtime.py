@@ -43,7 +43,7 @@ class Handler(Generic[E, U]):
 
     topic: str
     model: type[E]
-    step: Callable[[Sequence[E], U], Awaitable[None]]
+    step: Callable[[Sequence[E], U], Awaitable[object]]
     removed: Callable[[str, int], E] | None = None
 
 

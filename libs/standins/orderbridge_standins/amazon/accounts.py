@@ -28,6 +28,8 @@ class Grant:
     refresh_token: str = field(repr=False)
     marketplace_ids: tuple[str, ...] = ()
     revoked: bool = False
+    sees_recipients: bool = True
+    """Whether the application had the role for direct-to-consumer shipping when the seller authorised it."""
 
 
 @dataclass(frozen=True)

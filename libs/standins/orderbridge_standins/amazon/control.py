@@ -34,6 +34,9 @@ class SellerBody(_Strict):
     client_id: str
     client_secret: str
     marketplace_ids: list[str]
+    sees_recipients: bool = True
+    """Without: authorised before the application had the role that shows buyers and addresses. A seller who authorises
+    it anew gets another refresh token; the old one keeps the old roles."""
 
 
 @dataclass
@@ -97,7 +100,13 @@ def _account_routes(router: APIRouter, world: World) -> None:
         unknown = set(body.marketplace_ids) - MARKETPLACES.keys()
         if unknown:
             raise HTTPException(422, f"unknown marketplaces: {', '.join(sorted(unknown))}")
-        grant = Grant(body.seller_id, body.client_id, body.refresh_token, tuple(body.marketplace_ids))
+        grant = Grant(
+            body.seller_id,
+            body.client_id,
+            body.refresh_token,
+            tuple(body.marketplace_ids),
+            sees_recipients=body.sees_recipients,
+        )
         world.accounts.authorise(grant, body.client_secret)
         return {"seller_id": body.seller_id}
 

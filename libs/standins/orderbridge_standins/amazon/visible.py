@@ -51,6 +51,13 @@ _PRICED_WHILE_PENDING: Final = frozenset({"A1VC38T7YXB528"})
 """Marketplaces whose pending orders were reported to carry unit prices (Japan)."""
 
 
+_OF_A_BUYER: Final = frozenset({"buyerName", "buyerEmail"})
+_OF_A_RECIPIENT: Final = frozenset(
+    {"name", "companyName", "addressLine1", "addressLine2", "addressLine3", "phone", "extendedFields"}
+)
+"""Source: the fields of personal information of v2026-01-01, and the roles that open them."""
+
+
 def status_of(order: Order) -> str | None:
     fulfillment = order.get("fulfillment")
     return fulfillment.get("fulfillmentStatus") if isinstance(fulfillment, dict) else None
@@ -66,10 +73,11 @@ def marketplace_of(order: Order) -> str | None:
     return channel.get("marketplaceId")
 
 
-def visible(order: Order, included: Set[str]) -> Order:
+def visible(order: Order, included: Set[str], *, recipients: bool = True) -> Order:
     """The order as an answer with these data sets shows it; the stored order keeps what is hidden for now.
 
     A pending order has no buyer, address or money yet, a canceled one no more. Packages are the merchant's only.
+    Without the role for ``recipients`` the fields that tell of a person are silently absent.
     """
     status = status_of(order)
     pending, canceled = status in _PENDING, status == "CANCELLED"
@@ -85,7 +93,18 @@ def visible(order: Order, included: Set[str]) -> Order:
         if "fulfillment" in shown:
             shown["fulfillment"] = _without(shown["fulfillment"], _NO_PROMISE_YET)
     shown["orderItems"] = items
-    return shown
+    return shown if recipients else _without_people(shown)
+
+
+def _without_people(shown: Order) -> Order:
+    """City, region, postal code and country stay."""
+    kept = dict(shown)
+    if "buyer" in kept:
+        kept["buyer"] = _without(kept["buyer"], _OF_A_BUYER)
+    recipient = kept.get("recipient")
+    if isinstance(recipient, dict) and isinstance(recipient.get("deliveryAddress"), dict):
+        kept["recipient"] = {**recipient, "deliveryAddress": _without(recipient["deliveryAddress"], _OF_A_RECIPIENT)}
+    return kept
 
 
 def _fields(holder: Order, gates: dict[str, str], included: Set[str], hidden: Set[str]) -> Order:

@@ -61,7 +61,7 @@ class World:
         order = self.orders_of(grant.seller_id).get(order_id)
         if order is None or not _authorised(order, grant):
             raise not_found()
-        return visible(order, included)
+        return visible(order, included, recipients=grant.sees_recipients)
 
     def search(self, grant: Grant, request: SearchRequest, trouble: Trouble | None = None) -> FoundPage:
         """One page of a search.
@@ -79,7 +79,8 @@ class World:
         page = list(islice(matches, request.page_size))
         more = next(matches, None) is not None
         # In no documented order: a client that leans on the sorting by time is found out.
-        orders = [visible(order, request.included) for _, order in sorted(page, key=lambda hit: hit[0][1])]
+        shown = sorted(page, key=lambda hit: hit[0][1])
+        orders = [visible(order, request.included, recipients=grant.sees_recipients) for _, order in shown]
         body: dict[str, Any] = {"orders": orders, f"{request.axis}Before": cursor.answered_bound}
         if more:
             behind = cursor.behind if self._repeats(trouble) else page[-1][0]

@@ -6,6 +6,7 @@ from .connections import (
     get_connection,
     list_connections,
     put_connection,
+    remove_connection,
     test_connection,
 )
 from .desk import Answer, Caller, Desk, Once
@@ -48,6 +49,7 @@ __all__ = [
     "publish_mapping",
     "put_connection",
     "put_mapping",
+    "remove_connection",
     "replay_parked",
     "retry_orders",
     "search_variants",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime
 
+import structlog
+
 from orderbridge.connections import AmazonAccount, ConnectionSettings, ShopifyAccount
 from orderbridge.events import ConnectionChanged, ConnectionStatus
 from orderbridge.topics import CONNECTIONS
@@ -26,6 +28,8 @@ from ..domain.webhooks import retired
 from ..ports import Unit
 from .desk import Answer, Caller, Desk, Once, answered, once_only
 from .webhooks import subscribe
+
+log = structlog.get_logger(__name__)
 
 _LOOK_EVERY_S = 0.2
 
@@ -52,8 +56,19 @@ async def create_connection(desk: Desk, caller: Caller, body: NewConnectionBody,
     checked(body)
 
     async def act(unit: Unit) -> Answer:
+        removed = await unit.hold_removed(body.connection_id)
+        before = (removed.changed.rev, removed.changed.check, removed.changed.secrets_rev) if removed else (0, 0, 0)
+        rev, check, secrets_rev = (number + 1 for number in before)
         stored = StoredConnection(
-            _event(body, body.connection_id, rev=1, check=1, secrets_rev=1, added_at=unit.now, at=unit.now),
+            _event(
+                body,
+                body.connection_id,
+                rev=rev,
+                check=check,
+                secrets_rev=secrets_rev,
+                added_at=unit.now,
+                at=unit.now,
+            ),
             body.amazon.client_id,
             body.shopify.client_id,
             {},
@@ -105,6 +120,28 @@ async def put_connection(desk: Desk, connection_id: str, body: ConnectionBody) -
         _publish(changed, unit)
         subscribe(desk, connection_id, unit)
         return shown(stored, (await unit.statuses_of([connection_id]))[connection_id])
+
+
+async def remove_connection(desk: Desk, connection_id: str) -> None:
+    """Its workers stop, its secrets are gone, its orders say so; what is known of them stays.
+
+    A 409 ``Problem`` while orders of it hold stock: nobody could give that back afterwards.
+    """
+    async with desk.store.transaction() as unit:
+        before = await unit.hold_connection(connection_id)
+        if before is None:
+            raise not_found("connection", connection_id)
+        if held := await unit.count_holding_stock(connection_id):
+            raise Problem(
+                409,
+                "stock_is_held",
+                f"Orders of the connection {connection_id} hold stock in its shop: {held}.",
+                remedy="Switch hold_stock_while_pending off, wait until the stock is released, then remove it.",
+            )
+        changed = before.changed.model_copy(update={"rev": before.changed.rev + 1, "at": unit.now})
+        await unit.remove_connection(StoredConnection(changed, before.amazon_client_id, before.shopify_client_id, {}))
+        unit.publish(CONNECTIONS, connection_id, changed.rev, None)
+    log.info("connection removed", connection_id=connection_id)
 
 
 async def test_connection(desk: Desk, connection_id: str) -> ConnectionTested:

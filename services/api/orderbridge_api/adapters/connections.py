@@ -29,10 +29,14 @@ class ConnectionRows(Unit):
     async def add_connection(self, connection: StoredConnection) -> bool:
         added = await self.connection.scalar(
             text("""
-                insert into connection_configs
+                insert into connection_configs as known
                     (connection_id, config, amazon_client_id, shopify_client_id, secrets_changed_at)
                 values (:id, cast(:config as jsonb), :amazon, :shopify, cast(:secrets as jsonb))
-                on conflict do nothing returning true
+                on conflict (connection_id) do update set
+                    config = excluded.config, amazon_client_id = excluded.amazon_client_id,
+                    shopify_client_id = excluded.shopify_client_id,
+                    secrets_changed_at = excluded.secrets_changed_at, removed_at = null
+                where known.removed_at is not null returning true
             """),
             _values(connection),
         )
@@ -44,13 +48,43 @@ class ConnectionRows(Unit):
     async def stored_connection(self, connection_id: str) -> StoredConnection | None:
         return await self._connection(connection_id, "")
 
-    async def _connection(self, connection_id: str, lock: str) -> StoredConnection | None:
+    async def _connection(self, connection_id: str, lock: str, *, removed: bool = False) -> StoredConnection | None:
         found = await self.connection.execute(
-            text(f"select {_COLUMNS} from connection_configs where connection_id = :id {lock}"),  # noqa: S608 - own names
-            {"id": connection_id},
+            text(f"""
+                select {_COLUMNS} from connection_configs
+                where connection_id = :id and (removed_at is not null) = :removed {lock}
+            """),  # noqa: S608 - our own column names
+            {"id": connection_id, "removed": removed},
         )
         row = found.first()
         return _stored(row) if row else None
+
+    async def hold_removed(self, connection_id: str) -> StoredConnection | None:
+        return await self._connection(connection_id, "for update", removed=True)
+
+    async def remove_connection(self, connection: StoredConnection) -> None:
+        await self.put_connection(connection)
+        name = connection.changed.connection_id
+        await self.connection.execute(
+            text("update connection_configs set removed_at = :now where connection_id = :id"),
+            {"id": name, "now": self.now},
+        )
+        await self.connection.execute(text("delete from connection_statuses where connection_id = :id"), {"id": name})
+        for vendor in ("amazon", "shopify"):
+            await self.vault.delete(self.connection, "connections", f"{name}/{vendor}")
+
+    async def removed_connections(self, after: str, limit: int) -> list[StoredConnection]:
+        return await self._connections(after, limit, removed=True)
+
+    async def count_holding_stock(self, connection_id: str) -> int:
+        found = await self.connection.scalar(
+            text("""
+                select count(*) from orders
+                where connection_id = :id and resource -> 'reservation' ->> 'state' = 'held'
+            """),
+            {"id": connection_id},
+        )
+        return int(found or 0)
 
     async def put_connection(self, connection: StoredConnection) -> None:
         await self.connection.execute(
@@ -63,12 +97,16 @@ class ConnectionRows(Unit):
         )
 
     async def stored_connections(self, after: str, limit: int) -> list[StoredConnection]:
+        return await self._connections(after, limit, removed=False)
+
+    async def _connections(self, after: str, limit: int, *, removed: bool) -> list[StoredConnection]:
         found = await self.connection.execute(
             text(f"""
-                select {_COLUMNS} from connection_configs where connection_id > :after
+                select {_COLUMNS} from connection_configs
+                where connection_id > :after and (removed_at is not null) = :removed
                 order by connection_id limit :limit
             """),  # noqa: S608 - our own column names
-            {"after": after, "limit": limit},
+            {"after": after, "limit": limit, "removed": removed},
         )
         return [_stored(row) for row in found]
 
@@ -104,7 +142,10 @@ class ConnectionRows(Unit):
 
     async def troubled(self) -> list[ConnectionStatus]:
         found = await self.connection.execute(
-            text("select status from connection_statuses where state <> 'ok' order by connection_id, service")
+            text("""
+                select status from connection_statuses join connection_configs using (connection_id)
+                where state <> 'ok' and removed_at is null order by connection_id, service
+            """)
         )
         return [ConnectionStatus.model_validate(value) for value in found.scalars()]
 

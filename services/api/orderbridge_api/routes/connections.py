@@ -12,6 +12,7 @@ from ..actions import (
     get_connection,
     list_connections,
     put_connection,
+    remove_connection,
     test_connection,
 )
 from ..domain.connections import (
@@ -69,6 +70,17 @@ async def connection(desk: TheDesk, connection_id: IdPath) -> ConnectionResource
 )
 async def change(desk: TheDesk, connection_id: IdPath, body: ConnectionBody) -> ConnectionResource:
     return await put_connection(desk, connection_id, body)
+
+
+@router.delete(
+    "/{connection_id}",
+    operation_id="deleteConnection",
+    summary="Remove a connection; its orders stay, and say so",
+    status_code=204,
+    **needs("admin"),
+)
+async def remove(desk: TheDesk, connection_id: IdPath) -> None:
+    await remove_connection(desk, connection_id)
 
 
 @router.post(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,6 +26,7 @@ from orderbridge.events import (
     Service,
 )
 from orderbridge.ids import connection_of
+from orderbridge.step import ConnectionEvent, drop_work, take_connections
 from orderbridge.step.connections import CHECK
 from orderbridge.step.connections import connection_of as settings_of
 from orderbridge.step.parking import open_parcels
@@ -88,7 +89,8 @@ _WRITE = text("""
 
 # The connections stay as they are until this transaction ends, so that none is blocked past a promise made here.
 _STATES = text("""
-    select connection_id, state, message, missing from connections
+    select connection_id, case when config = 'null' then :removed else state end as state, message, missing
+    from connections
     where connection_id = any(cast(:ids as text[])) order by connection_id for share
 """)
 
@@ -127,7 +129,7 @@ class CreatorUnit(WaitsUnit):
         self._changed: dict[str, Order] = {}
 
     async def why_blocked(self, connection_ids: Collection[str]) -> Mapping[str, Blocked]:
-        found = await self.connection.execute(_STATES, {"ids": list(connection_ids)})
+        found = await self.connection.execute(_STATES, {"ids": list(connection_ids), "removed": reasons.REMOVED})
         return {
             row["connection_id"]: Blocked(row["state"], row["message"] or row["state"], missing=_words(row["missing"]))
             for row in found.mappings()
@@ -169,6 +171,12 @@ class CreatorUnit(WaitsUnit):
         await self.connection.execute(_LINKING, {"gid": shopify_order_id})
         found: str | None = await self.connection.scalar(_LINKED, {"gid": shopify_order_id, "order_id": order_id})
         return found
+
+    async def keep_connections(self, events: Sequence[ConnectionEvent]) -> list[str]:
+        return await take_connections(events, self)
+
+    async def drop_work(self, connection_id: str, kept: Collection[str]) -> None:
+        await drop_work(self, connection_id, kept)
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
         return await settings_of(self, connection_id)

@@ -38,7 +38,13 @@ def of_disposition(code: str | None) -> Reason:
     return Reason(code=code, message=MESSAGES.get(code, "The order is not to be created now."))
 
 
+REMOVED = "removed"
+"""The state of a connection that is not there any more."""
+
+
 def of_connection(why: Blocked) -> Reason:
+    if why.state == REMOVED:
+        return Reason(code="connection_removed", message=MESSAGES["connection_removed"])
     code = "connection_unauthorized" if why.state == "unauthorized" else "connection_misconfigured"
     return Reason(
         code=code,

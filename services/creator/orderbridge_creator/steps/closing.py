@@ -19,7 +19,7 @@ from ..domain import reasons, remedies
 from ..domain.order import Change, Order, Remedy
 from ..domain.outcomes import CancelRefused
 from ..ports import Locks, ShopifyOrders, Transactions, Unit
-from .connections import settings_for
+from .connections import REMOVED_S
 from .intake import close
 from .locking import alone
 
@@ -65,13 +65,17 @@ class Closing:
     async def _claim(self, row: DueRow) -> _Claim | None:
         """The oldest open command of the kind; those that need no word of Shopify's end here."""
         async with self._store.transaction() as unit:
+            connection = await unit.connection_settings(row.connection_id)
             order = (await unit.lock_orders([row.key]))[row.key]
             for remedy in [one for one in order.remedies if one.mode == row.kind]:
                 decided = remedies.decide_alone(order, remedy, unit.now)
-                if decided is None:
-                    gid = remedies.shopify_order_of(order, remedy)
-                    return _Claim(await settings_for(unit, row), remedy, gid)
-                order = await _record(unit, decided)
+                if decided is not None:
+                    order = await _record(unit, decided)
+                elif connection is not None:
+                    return _Claim(connection, remedy, remedies.shopify_order_of(order, remedy))
+                else:
+                    await unit.postpone(row, REMOVED_S)
+                    return None
             await unit.finish(row)
         return None
 

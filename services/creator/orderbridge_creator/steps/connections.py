@@ -9,6 +9,9 @@ from orderbridge.step.unit import DueRow
 from ..domain import reasons
 from ..ports import Unit
 
+REMOVED_S = 60.0
+"""How often it is looked whether a removed connection was added again."""
+
 
 async def settings_for(unit: Unit, row: DueRow) -> ConnectionChanged:
     connection = await unit.connection_settings(row.connection_id)

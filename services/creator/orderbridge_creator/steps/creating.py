@@ -36,7 +36,7 @@ from ..domain.outcomes import (
 )
 from ..domain.waiting import explained, waits_of
 from ..ports import Intent, Locks, Shopify, Transactions, Unit
-from .connections import settings_for, why_blocked
+from .connections import REMOVED_S, settings_for, why_blocked
 from .intake import create_work
 from .locking import alone
 
@@ -115,6 +115,8 @@ class Creating:
                     log.warning("took over an order that was being sent", order_id=row.key, attempt=order.attempts)
                 case phases.Settle(seconds):
                     await unit.postpone(row, seconds)
+                case phases.LookUp() | phases.Send() if blocked is not None and blocked.state == reasons.REMOVED:
+                    await (unit.postpone(row, REMOVED_S) if order.open_outcome else unit.finish(row))
                 case phases.LookUp():
                     return _Look(order.fence, await settings_for(unit, row))
                 case phases.Send() if blocked is not None:

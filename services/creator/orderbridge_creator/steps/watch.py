@@ -2,15 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import structlog
 
 from orderbridge.errors import Blocked
+from orderbridge.step import ConnectionEvent
 
 from ..domain import reasons
 from ..domain.intake import block
-from ..ports import Unit
+from ..ports import CANCEL, CREATE, SettingsUnit, Unit
 
 log = structlog.get_logger(__name__)
+
+
+STAYS_DUE = (CREATE, CANCEL)
+"""What was sent has an outcome, which is asked for should the connection be added again."""
+
+
+async def take_settings(events: Sequence[ConnectionEvent], unit: SettingsUnit) -> None:
+    """Keep the settings; of a connection that was removed nothing is promised any more."""
+    for name in await unit.keep_connections(events):
+        await ConnectionWatch().blocked(name, Blocked(reasons.REMOVED, "the connection was removed"), unit)
+        await unit.drop_work(name, STAYS_DUE)
 
 
 class ConnectionWatch:

@@ -9,12 +9,12 @@ from datetime import datetime
 from typing import Any
 
 from pydantic import TypeAdapter
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, TextClause, text
 
 from orderbridge.errors import Blocked, Unavailable
 from orderbridge.events import ConnectionChanged, OrderImported
 from orderbridge.postgres import is_transient
-from orderbridge.step import Connections, Store, take_connections
+from orderbridge.step import ConnectionEvent, Connections, Store, drop_work, take_connections
 from orderbridge.step.connections import connection_of, say, state_of
 from orderbridge.step.parking import Parcel, mark_replayed, park, supersede, take_out
 from orderbridge.step.replay import REPLAY
@@ -49,6 +49,13 @@ _LOCK = text(f"""
 _LOCK_OPEN = text(f"""
     select {_COLUMNS} from orders
     where connection_id = :connection_id and order_id > :after and disposition in ('import', 'wait')
+    order by order_id limit :limit for update
+""")  # noqa: S608 - our own columns
+
+_LOCK_REMOVED = text(f"""
+    select {_COLUMNS} from orders
+    where connection_id = :connection_id and order_id > :after and disposition = 'skip'
+      and fact -> 'disposition' ->> 'reason' = 'connection_removed'
     order by order_id limit :limit for update
 """)  # noqa: S608 - our own columns
 
@@ -118,8 +125,14 @@ class IngestorUnit(CommandsUnit):
         return {row["order_id"]: _known(row) for row in found.mappings()}
 
     async def lock_open(self, connection_id: str, after: str, limit: int) -> list[Known]:
+        return await self._page(_LOCK_OPEN, connection_id, after, limit)
+
+    async def lock_removed(self, connection_id: str, after: str, limit: int) -> list[Known]:
+        return await self._page(_LOCK_REMOVED, connection_id, after, limit)
+
+    async def _page(self, statement: TextClause, connection_id: str, after: str, limit: int) -> list[Known]:
         found = await self.connection.execute(
-            _LOCK_OPEN, {"connection_id": connection_id, "after": after, "limit": limit}
+            statement, {"connection_id": connection_id, "after": after, "limit": limit}
         )
         return [_known(row) for row in found.mappings()]
 
@@ -187,8 +200,17 @@ class IngestorUnit(CommandsUnit):
 
     # --- connections
 
-    async def keep_connections(self, events: Sequence[ConnectionChanged]) -> None:
-        await take_connections(events, self)
+    async def keep_connections(self, events: Sequence[ConnectionEvent]) -> list[str]:
+        return await take_connections(events, self)
+
+    async def knows(self, connection_id: str) -> bool:
+        found = await self.connection.scalar(
+            text("select true from connections where connection_id = :id"), {"id": connection_id}
+        )
+        return bool(found)
+
+    async def drop_work(self, connection_id: str) -> None:
+        await drop_work(self, connection_id)
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
         return await connection_of(self, connection_id)
@@ -216,7 +238,9 @@ class WatchedConnections:
 
     async def watched(self) -> list[Watched]:
         async with self._store.engine.connect() as connection:
-            found = await connection.execute(text("select config, state from connections order by connection_id"))
+            found = await connection.execute(
+                text("select config, state from connections where config <> 'null' order by connection_id")
+            )
             return [
                 Watched(ConnectionChanged.model_validate(row["config"]), blocked=row["state"] != "ok")
                 for row in found.mappings()

@@ -2,38 +2,57 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import structlog
 
 from orderbridge.errors import Blocked
-from orderbridge.events import ConnectionChanged
+from orderbridge.step import ConnectionEvent
 
 from ..domain.disposition import Policy
+from ..domain.orders import Known
 from ..domain.versions import decide_anew
 from ..ports import Unit
-from .ending import reject_blocked
+from .ending import reject_blocked, reject_removed
 
 log = structlog.get_logger(__name__)
 
 PAGE = 1000
 
 
-async def take_settings(events: Sequence[ConnectionChanged], unit: Unit) -> None:
-    """Keep the settings, and decide the open orders anew where they say something else of them."""
+Page = Callable[[str, str, int], Awaitable[list[Known]]]
+
+
+async def take_settings(events: Sequence[ConnectionEvent], unit: Unit) -> None:
+    """Keep the settings, and decide the orders anew of which they say something else."""
     names = sorted({event.connection_id for event in events})
+    known = {name: await unit.knows(name) for name in names}
     before = {name: await unit.policy_of(name) for name in names}
-    await unit.keep_connections(events)
+    removed = await unit.keep_connections(events)
     for name in names:
         policy = await unit.policy_of(name)
-        if before[name] is not None and policy is not None and policy != before[name]:
-            await decide_all_anew(name, policy, unit)
+        if name in removed:
+            await _remove(name, unit)
+        elif policy is not None and before[name] is None and known[name]:
+            await decide_all_anew(name, policy, unit.lock_removed, unit)
+        elif policy is not None and before[name] is not None and policy != before[name]:
+            await decide_all_anew(name, policy, unit.lock_open, unit)
 
 
-async def decide_all_anew(connection_id: str, policy: Policy, unit: Unit) -> None:
-    """All that wait or are to be imported, also those created long ago: a skip means nothing to these."""
+async def _remove(connection_id: str, unit: Unit) -> None:
+    """Its polls end by themselves; what waits for Amazon ends here, and so does every order that is not created."""
+    refetches = await unit.close_commands_of(connection_id)
+    for command in refetches:
+        reject_removed(command.command_id, command.order_id, unit)
+    await unit.drop_work(connection_id)
+    await decide_all_anew(connection_id, None, unit.lock_open, unit)
+    log.warning("connection removed", connection_id=connection_id, commands_ended=len(refetches))
+
+
+async def decide_all_anew(connection_id: str, policy: Policy | None, next_page: Page, unit: Unit) -> None:
+    """All of these, also those created long ago: a skip means nothing to these."""
     orders, changed, after = 0, 0, ""
-    while page := await unit.lock_open(connection_id, after, PAGE):
+    while page := await next_page(connection_id, after, PAGE):
         changes = [change for known in page if (change := decide_anew(known, policy, unit.now)) is not None]
         await unit.record(changes)
         orders, changed, after = orders + len(page), changed + len(changes), page[-1].order_id

@@ -144,6 +144,10 @@ class CatalogueUnit(LookUpUnit):
                 {"id": connection_id},
             )
 
+    async def forget_catalogue(self, connection_id: str) -> None:
+        await self.empty_catalogue(connection_id)
+        await self.connection.execute(text("delete from catalogues where connection_id = :id"), {"id": connection_id})
+
     async def keep_variants(
         self, connection_id: str, read: Iterable[Entry], gone: Collection[str] = (), *, certain: bool = False
     ) -> Change:

@@ -20,7 +20,7 @@ from orderbridge.events import (
     Service,
 )
 from orderbridge.ids import connection_of
-from orderbridge.step import take_connections
+from orderbridge.step import ConnectionEvent, drop_work, take_connections
 from orderbridge.step.connections import connection_of as settings_of
 from orderbridge.topics import MATCHED, UNMATCHED
 from orderbridge.vault import Vault
@@ -154,8 +154,11 @@ class MatcherUnit(CatalogueUnit, CommandUnit):
 
     # --- connections
 
-    async def keep_connections(self, events: Sequence[ConnectionChanged]) -> None:
-        await take_connections(events, self)
+    async def keep_connections(self, events: Sequence[ConnectionEvent]) -> list[str]:
+        return await take_connections(events, self)
+
+    async def drop_work(self, connection_id: str) -> None:
+        await drop_work(self, connection_id)
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
         return await settings_of(self, connection_id)

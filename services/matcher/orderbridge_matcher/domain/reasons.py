@@ -7,6 +7,7 @@ from orderbridge.events import Reason
 from orderbridge.status import MESSAGES
 
 NOT_APPLICABLE = Reason(code="not_applicable", message="There is nothing to do for this order.")
+CONNECTION_REMOVED = Reason(code="connection_removed", message=MESSAGES["connection_removed"])
 MESSAGE_PARKED = Reason(code="message_parked", message=MESSAGES["message_parked"])
 
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 import structlog
 
 from orderbridge.errors import Blocked
-from orderbridge.events import Command, ConnectionChanged, Reason, ShopChanged, SkuMapping
+from orderbridge.events import Command, Reason, ShopChanged, SkuMapping
 from orderbridge.ids import connection_of
-from orderbridge.step import Work
+from orderbridge.step import ConnectionEvent, Work
 from orderbridge.step.replay import replay_work
 
 from ..domain import keys, reasons
@@ -25,10 +25,13 @@ ANSWERED_BY_A_MATCH = ("retry", "rematch", "force")
 log = structlog.get_logger(__name__)
 
 
-async def take_connections(events: Sequence[ConnectionChanged], unit: Unit) -> None:
+async def take_connections(events: Sequence[ConnectionEvent], unit: Unit) -> None:
     """Keep the settings, and have the shop's catalogue read: from the start when it is another shop's."""
-    await unit.keep_connections(events)
+    removed = await unit.keep_connections(events)
     for connection_id in sorted({event.connection_id for event in events}):
+        if connection_id in removed:
+            await _remove(connection_id, unit)
+            continue
         connection = await unit.connection_settings(connection_id)
         if connection is None:
             continue
@@ -42,6 +45,16 @@ async def take_connections(events: Sequence[ConnectionChanged], unit: Unit) -> N
             await recall(connection_id, None, unit)
         loaded = before is not None and before.shop == shop and before.complete
         unit.schedule(first_work(CATALOGUE if loaded else EXPORT, connection_id))
+
+
+async def _remove(connection_id: str, unit: Unit) -> None:
+    """Its catalogue goes; its orders stay as they are, and hear from the ingestor that they are skipped."""
+    commands = await unit.connections_commands(connection_id)
+    await unit.reject(commands, reasons.CONNECTION_REMOVED)
+    await unit.lock_catalogue(connection_id)
+    await unit.forget_catalogue(connection_id)
+    await unit.drop_work(connection_id)
+    log.warning("connection removed", connection_id=connection_id, commands_rejected=len(commands))
 
 
 async def take_mappings(events: Sequence[SkuMapping], unit: Unit) -> None:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import structlog
 
-from orderbridge.errors import Permanent, Transient
+from orderbridge.errors import Transient
 from orderbridge.events import ConnectionChanged
 from orderbridge.step.unit import DueRow
 
@@ -41,7 +41,8 @@ class Exporting:
             connection = await unit.connection_settings(row.connection_id)
             run = await unit.run_of(row.connection_id)
             if connection is None:
-                raise Permanent(f"the connection {row.connection_id} is not known")
+                await unit.finish(row)
+                return
             if run is not None and run.shop != connection.shopify.shop:
                 run = None
             if run is not None and run.state == "done" and (wait_s := run.due_in_s(unit.now)):

@@ -83,8 +83,12 @@ class Looking:
         connection = await unit.connection_settings(row.connection_id)
         catalogues = await unit.share_catalogues([row.connection_id])
         order = (await unit.lock_orders([row.key])).get(row.key)
-        if connection is None or order is None:
-            raise Permanent(f"{row.key} or its connection is not known")
+        if order is None:
+            raise Permanent(f"{row.key} is not known")
+        if connection is None:
+            await unit.reject((await unit.open_commands([row.key])).get(row.key, ()), reasons.CONNECTION_REMOVED)
+            await unit.finish(row)
+            return None
         if not all(catalogue.complete for catalogue in catalogues.values()):
             await unit.postpone(row, LOADING_S)
             return None

@@ -32,10 +32,8 @@ class Reading:
         async with self._store.transaction() as unit:
             connection = await unit.connection_settings(row.connection_id)
             progress = await unit.lock_catalogue(row.connection_id)
-        if connection is None or progress is None:
-            raise Permanent(f"the connection {row.connection_id} is not known")
-        if not progress.complete:
-            # The first load has to come first; it makes this due again.
+        if connection is None or progress is None or not progress.complete:
+            # The connection is gone, or the first load has to come first: that makes this due again.
             async with self._store.transaction() as unit:
                 await unit.finish(row)
             return
@@ -66,7 +64,9 @@ class Reading:
         async with self._store.transaction() as unit:
             connection = await unit.connection_settings(row.connection_id)
         if connection is None:
-            raise Permanent(f"the connection {row.connection_id} is not known")
+            async with self._store.transaction() as unit:
+                await unit.finish(row)
+            return
         entries = await self._shopify.of_product(connection, product_id)
         async with self._store.transaction() as unit:
             now = await unit.connection_settings(row.connection_id)
