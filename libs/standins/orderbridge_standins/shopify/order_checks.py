@@ -26,6 +26,8 @@ TOO_MANY_ATTEMPTS: Final = UserError("Too many attempts. Please try again later.
 _RESERVED_SOURCES: Final = frozenset({"web", "pos", "iphone", "android", "shopify_draft_order"})
 _PHONE: Final = re.compile(r"\+?[0-9][0-9 ().\-]{5,24}")
 _EMAIL: Final = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_NO_MAIL_THERE: Final = ".invalid"
+"""A domain that never has a mail server (RFC 2606); live shops were reported to refuse such addresses."""
 _PROVINCES: Final[Mapping[str, str]] = {
     "US": " AL AK AS AZ AR CA CO CT DE DC FM FL GA GU HI ID IL IN IA KS KY LA ME MH MD MA MI MN MS MO MT NE NV NH NJ"
     " NM NY NC ND MP OH OK OR PW PA PR RI SC SD TN TX UM UT VT VI VA WA WV WI WY AA AE AP ",
@@ -104,6 +106,8 @@ def _money_in(given: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ..
 def _bad_contacts(order: Mapping[str, Any]) -> Iterator[UserError]:
     if order.get("email") and not _EMAIL.fullmatch(order["email"]):
         yield UserError("Email is invalid", ("order", "email"), "INVALID")
+    elif (order.get("email") or "").casefold().endswith(_NO_MAIL_THERE):
+        yield UserError("Email contains an invalid domain name", ("order", "email"), "INVALID")
     if order.get("phone") and not _PHONE.fullmatch(order["phone"]):
         yield UserError("Phone is invalid", ("order", "phone"), "INVALID")
     for name, spoken in (("shippingAddress", "Shipping address"), ("billingAddress", "Billing address")):

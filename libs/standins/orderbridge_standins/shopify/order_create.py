@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 from .definitions import UserError
 from .money import MoneyBag, bag, bag_of_input
@@ -11,6 +11,8 @@ from .order_checks import OUT_OF_STOCK, refusals, variant_of
 from .orders import Attribute, LineItem, MailingAddress, Metafield, Order, ShippingLine, TaxLine, Transaction
 from .shop import Shop
 from .stock import Claim, commit, route
+
+_FULFILLED: Final[Mapping[str, str]] = {"FULFILLED": "FULFILLED", "PARTIAL": "PARTIALLY_FULFILLED"}
 
 
 def create_order(shop: Shop, given: Mapping[str, Any], options: Mapping[str, Any]) -> Order | list[UserError]:
@@ -73,6 +75,7 @@ def _order(shop: Shop, given: Mapping[str, Any], currency: str, claims: tuple[Cl
         payments=tuple(_transaction(shop, payment, now) for payment in given.get("transactions") or ()),
         stated_financial_status=given.get("financialStatus"),
         metafields=tuple(_metafield(shop, metafield, now) for metafield in given.get("metafields") or ()),
+        display_fulfillment_status=_FULFILLED.get(given.get("fulfillmentStatus") or "", "UNFULFILLED"),
         visible_at=shop.clock.monotonic() + shop.settings.lookup_lag_s,
         claims=claims,
     )
