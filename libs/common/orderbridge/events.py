@@ -80,6 +80,11 @@ class ImportedLine(Event):
     total: Money | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     tax_remitted_by_amazon: bool = False
+    points_granted: int | None = None
+    """Amazon points that the sale gives the buyer (Japan): the seller's expense, no discount."""
+    ioss_number: str | None = None
+    gift_wrap: str | None = None
+    """Amazon's word for the wrapping that the buyer chose."""
 
 
 class OrderImported(Fact):
@@ -98,6 +103,8 @@ class OrderImported(Fact):
     purchased_at: datetime | None = None
     last_updated_at: datetime | None = None
     ship_by: datetime | None = None
+    replaces: str | None = None
+    """The Amazon order that this one replaces or exchanges."""
     total: Money | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     """The order's own, beside those of its lines (a delivery tip, and sums over the lines)."""

@@ -54,6 +54,19 @@ async def test_an_empty_window_costs_one_call_and_moves_the_watermark(world: Wor
     assert timedelta(seconds=180) <= lag < timedelta(seconds=190)
 
 
+async def test_points_come_along_because_their_data_set_is_asked_for(world: World) -> None:
+    [amazon_id] = await world.generate({"unshipped": 1})
+    items = (await world.order(amazon_id))["orderItems"]
+    points = {"pointsNumber": 42, "pointsMonetaryValue": {"amount": "0.42", "currencyCode": "USD"}}
+    items[0] = items[0] | {"expense": {"pointsCost": {"pointsGranted": points}}}
+    await world.patch(amazon_id, {"orderItems": items})
+
+    await world.ingestor.poller.poll(await world.add_connection())
+
+    [fact] = await world.imports()
+    assert fact["lines"][0]["points_granted"] == 42
+
+
 async def test_what_is_imported_is_what_amazon_says(world: World) -> None:
     [amazon_id] = await world.generate({"unshipped": 1})
     raw = await world.order(amazon_id)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from orderbridge.shopify.order_input import PersonalData
 from orderbridge_ingestor.adapters.reading import load_json, read_order
 from orderbridge_ingestor.domain.orders import ReadOrder, UnreadableOrder
 from orderbridge_standins.amazon.generator import Profile, generate_orders
@@ -116,6 +117,31 @@ def test_a_generated_order_is_read_whole() -> None:
         (minimal(proceeds={"grandTotal": {"amount": "1E+999999", "currencyCode": "USD"}}), "grandTotal is no amount"),
         (minimal(proceeds={"grandTotal": {"amount": "NaN", "currencyCode": "USD"}}), "grandTotal is no amount"),
         (minimal(fulfillment="UNSHIPPED"), "fulfillment is missing or no object"),
+        (minimal(createdTime="2026-11-20T10:00:00"), "createdTime has no time zone"),
+        (minimal(createdTime="9999-12-31T23:59:59-14:00"), "createdTime is no time"),
+        (with_item(quantityOrdered=None), "quantityOrdered is no count"),
+        (with_item(quantityOrdered=True), "quantityOrdered is no count"),
+        (with_item(quantityOrdered=load_json(b"2.0")), "quantityOrdered is no count"),
+        (with_item(quantityOrdered=2.5), "quantityOrdered is no count"),
+        (with_item(quantityOrdered=10**6 + 1), "quantityOrdered is no count"),
+        (with_item(quantityOrdered=load_json(b"9" * 5_000)), "quantityOrdered is no count"),
+        (with_item(product={"title": "Mug\0"}), "title holds a character that cannot be stored"),
+        (with_item(product={"sellerSku": "MUG\ud800"}), "sellerSku holds a character that cannot be stored"),
+        (minimal(programs=["PRIME\0"]), "programs holds a character that cannot be stored"),
+        (
+            minimal(recipient={"deliveryAddress": {"name": "Ada \udfff"}}),
+            "address.name holds half a surrogate pair, which cannot be stored",
+        ),
+        (minimal(buyer={"buyerPurchaseOrderNumber": "\ud800"}), "purchase_order holds half a surrogate pair"),
+        (
+            minimal(tax={"taxRegistrations": [{"taxRegistrationNumber": "\ud800"}]}),
+            "tax_registrations holds half a surrogate pair",
+        ),
+        (
+            with_item(proceeds={"proceedsTotal": {"amount": "1", "currencyCode": "dollars"}}),
+            "proceedsTotal is no amount",
+        ),
+        (with_item(proceeds={"breakdowns": [{"subtotal": {}}]}), "type is missing"),
     ],
 )
 def test_what_would_make_another_order_of_it_makes_it_unreadable(raw: Any, why: str) -> None:
@@ -152,6 +178,98 @@ def test_new_words_and_fields_are_taken_as_they_are() -> None:
 
     assert (order.snapshot.told.status, order.snapshot.told.fulfilled_by) == ("ON_THE_MOON", "unknown")
     assert order.snapshot.programs == ("PRIME", "SPACE")
+
+
+@pytest.mark.parametrize("quantity", [0, 1, 1_000_000])
+def test_a_count_is_kept_as_it_is(quantity: int) -> None:
+    [line] = read(with_item(quantityOrdered=quantity)).snapshot.lines
+
+    assert line.quantity == quantity
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "x" * 100_000,
+        "红茶 ☕ शर्ट القميص Тоник",
+        "a\u202eb",
+        "\u0301" * 1_000,
+        "\U0001f375",
+        "line\nbreak\ttab",
+        " ' \" \\ %s",
+    ],
+    ids=["long", "scripts", "direction", "accents", "beyond the basic plane", "control", "quotes"],
+)
+def test_text_of_any_script_and_length_is_kept_as_sent(text: str) -> None:
+    raw = with_item(product={"title": text, "sellerSku": text, "asin": text}, orderItemId=text) | {
+        "fulfillment": {"fulfillmentStatus": text, "fulfillmentServiceLevel": text},
+        "recipient": {"deliveryAddress": {"name": text, "addressLine1": text}},
+        "programs": [text],
+    }
+    order = read(load_json(json.dumps(raw).encode()))
+
+    [line] = order.snapshot.lines
+    assert {line.title, line.amazon_sku, line.asin, line.order_item_id} == {text}
+    assert {order.snapshot.told.status, order.snapshot.service_level, *order.snapshot.programs} == {text}
+    assert order.personal.address is not None
+    assert (order.personal.address.name, order.personal.address.line1) == (text, text)
+    assert PersonalData.from_bytes(order.personal.to_bytes()) == order.personal
+
+
+def test_a_nul_in_an_address_is_kept_for_the_vault_takes_any_text() -> None:
+    order = read(minimal(recipient={"deliveryAddress": {"addressLine1": "1 Example\0Street"}}))
+
+    assert order.personal.address is not None
+    assert order.personal.address.line1 == "1 Example\0Street"
+
+
+def test_ten_thousand_lines_are_read() -> None:
+    items = [minimal()["orderItems"][0] | {"orderItemId": str(number)} for number in range(10_000)]
+
+    assert len(read(minimal(orderItems=items)).snapshot.lines) == 10_000
+
+
+def test_a_currency_that_nobody_saw_is_kept() -> None:
+    total = read(minimal(proceeds={"grandTotal": {"amount": "1.25", "currencyCode": "QQQ"}})).snapshot.total
+
+    assert str(total) == "1.25 QQQ"
+
+
+def test_what_a_line_says_beside_its_amounts_is_read() -> None:
+    order = read(
+        with_item(
+            expense={"pointsCost": {"pointsGranted": {"pointsNumber": 42}}},
+            fulfillment={
+                "packing": {"giftOption": {"giftWrapLevel": "RIBBON", "giftMessage": "Hush"}},
+                "shipping": {"internationalShipping": {"iossNumber": "IM1234567890"}},
+            },
+        )
+    )
+
+    [line] = order.snapshot.lines
+    assert (line.points_granted, line.ioss_number, line.gift_wrap) == (42, "IM1234567890", "RIBBON")
+    assert order.personal.gift_messages == {"1": "Hush"}
+
+
+@pytest.mark.parametrize("points", [-1, "many", 4.5, True, None, [], {}])
+def test_points_that_are_no_count_are_left_out(points: Any) -> None:
+    [line] = read(with_item(expense={"pointsCost": {"pointsGranted": {"pointsNumber": points}}})).snapshot.lines
+
+    assert line.points_granted is None
+
+
+@pytest.mark.parametrize(
+    ("given", "replaced"),
+    [
+        ([{"orderId": "113-0000000-0000001", "associationType": "REPLACEMENT_ORIGINAL_ID"}], "113-0000000-0000001"),
+        ([{"orderId": "113-0000000-0000001", "associationType": "EXCHANGE_ORIGINAL_ID"}], "113-0000000-0000001"),
+        ([{"orderId": "113-0000000-0000001", "associationType": "WARRANTY"}], None),
+        ([{"orderId": "no id", "associationType": "REPLACEMENT_ORIGINAL_ID"}, "what", None], None),
+        ("none", None),
+    ],
+)
+def test_a_replacement_names_the_order_that_it_stands_for(given: Any, replaced: str | None) -> None:
+    assert read(minimal(associatedOrders=given)).snapshot.replaces == replaced
 
 
 def test_empty_strings_are_absent() -> None:

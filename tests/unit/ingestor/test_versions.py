@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -120,6 +121,19 @@ def test_a_cancellation_takes_nothing_away_that_was_known() -> None:
     [line] = change.fact.lines
     assert (line.quantity, line.title, line.total) == (0, "Mug", usd("10.00"))
     assert change.personal is None
+
+
+def test_a_cancellation_keeps_what_a_line_said_beside_its_amounts() -> None:
+    said = {"points_granted": 42, "ioss_number": "IM1234567890", "gift_wrap": "RIBBON"}
+    before = taken(known(), replace(snapshot(), lines=(LINE.model_copy(update=said),))).known
+    bare = Snapshot(told=snapshot(status="CANCELLED").told, last_updated_at=at(1), lines=(LINE,))
+
+    change = taken(before, bare)
+
+    assert change.fact is not None
+    [line] = change.fact.lines
+
+    assert line.model_dump(include=set(said)) == said
 
 
 def test_personal_data_are_kept_for_thirty_days_after_the_promised_delivery() -> None:

@@ -24,8 +24,11 @@ from ..domain.orders import Canceler, FulfilledBy, ReadOrder, Snapshot, Told, Un
 
 _AMOUNT: Final = re.compile(r"-?\d{1,15}(\.\d{1,6})?")
 _CURRENCY: Final = re.compile(r"[A-Z]{3}")
+_UNSTORABLE: Final = re.compile(r"[\x00\ud800-\udfff]")
+_HALF_A_PAIR: Final = re.compile(r"[\ud800-\udfff]")
 _MOST_UNITS: Final = 1_000_000
 _FULFILLED_BY: Final[Mapping[Any, FulfilledBy]] = {"MERCHANT": "merchant", "AMAZON": "amazon"}
+_REPLACING: Final = frozenset({"REPLACEMENT_ORIGINAL_ID", "EXCHANGE_ORIGINAL_ID"})
 _CANCELED_BY: Final[Mapping[Any, Canceler]] = {"BUYER": "buyer", "MERCHANT": "merchant", "AMAZON": "amazon"}
 
 
@@ -51,7 +54,7 @@ def read_order(raw: Any) -> ReadOrder | UnreadableOrder:
         if amazon_order_id is None:
             raise Unreadable("orderId is missing or of another form")
         items = [_mapping(item, "an order item") for item in _list(order.get("orderItems"), "orderItems")]
-        return ReadOrder(amazon_order_id, _snapshot(order, items), _personal(order, items), order)
+        return ReadOrder(amazon_order_id, _snapshot(order, items), _encodable(_personal(order, items)), order)
     except Exception as error:  # noqa: BLE001 - whatever is wrong with one order, its page goes on
         return UnreadableOrder(amazon_order_id, described(error), raw)
 
@@ -79,6 +82,7 @@ def _snapshot(order: Mapping[str, Any], items: list[Mapping[str, Any]]) -> Snaps
         programs=_programs(order.get("programs")),
         ship_by=_latest(fulfillment, "shipByWindow"),
         deliver_by=_latest(fulfillment, "deliverByWindow"),
+        replaces=_replaced(order.get("associatedOrders")),
         total=_money(proceeds.get("grandTotal"), "grandTotal"),
         breakdowns=tuple(_breakdowns(proceeds)),
         lines=tuple(_line(item) for item in items),
@@ -101,7 +105,24 @@ def _line(item: Mapping[str, Any]) -> ImportedLine:
             collection.get("model") == "MARKETPLACE_FACILITATOR"
             for collection in _mappings(_part(item, "tax").get("taxCollections"))
         ),
+        points_granted=_points(item),
+        ioss_number=_text(_deep(item, "fulfillment", "shipping", "internationalShipping"), "iossNumber"),
+        gift_wrap=_text(_deep(item, "fulfillment", "packing", "giftOption"), "giftWrapLevel"),
     )
+
+
+def _points(item: Mapping[str, Any]) -> int | None:
+    """A remark on the order, not a part of its amounts: what is no count of points is left out."""
+    given = _deep(item, "expense", "pointsCost", "pointsGranted").get("pointsNumber")
+    return given if isinstance(given, int) and not isinstance(given, bool) and given >= 0 else None
+
+
+def _replaced(given: Any) -> str | None:
+    """The first order that this one stands for; the associations are an open set."""
+    for each in _mappings(given):
+        if each.get("associationType") in _REPLACING and order_id_in(each) is not None:
+            return order_id_in(each)
+    return None
 
 
 def _breakdowns(proceeds: Mapping[str, Any]) -> Iterator[Breakdown]:
@@ -129,10 +150,11 @@ def _canceled_by(items: Iterable[Mapping[str, Any]]) -> Canceler | None:
 
 
 def _programs(given: Any) -> tuple[str, ...]:
-    return tuple(each for each in given if isinstance(each, str)) if isinstance(given, list) else ()
+    named = [each for each in given if isinstance(each, str)] if isinstance(given, list) else []
+    return tuple(_storable(each, "programs") for each in named)
 
 
-# --- what is personal; nothing in here makes an order unreadable
+# --- what is personal; nothing in here makes an order unreadable, but for text that no encoding has
 
 
 def _personal(order: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> PersonalData:
@@ -142,8 +164,7 @@ def _personal(order: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> P
     links = {}
     for item in items:
         item_id = str(item.get("orderItemId"))
-        packing = _loose_part(_loose_part(item, "fulfillment"), "packing")
-        if message := _loose(_loose_part(packing, "giftOption").get("giftMessage")):
+        if message := _loose(_deep(item, "fulfillment", "packing", "giftOption").get("giftMessage")):
             gifts[item_id] = message
         customization = _loose_part(_loose_part(item, "product"), "customization")
         if link := _loose(customization.get("customizedUrl")):
@@ -159,6 +180,15 @@ def _personal(order: Mapping[str, Any], items: Iterable[Mapping[str, Any]]) -> P
         customization_urls=links,
         tax_registrations=tuple(dict(each) for each in _mappings(_loose_part(order, "tax").get("taxRegistrations"))),
     )
+
+
+def _encodable(personal: PersonalData) -> PersonalData:
+    """As it is: the vault keeps every text that UTF-8 has, and half a surrogate pair is none."""
+    for name, value in personal.model_dump(exclude_none=True).items():
+        for part, text in value.items() if isinstance(value, dict) else [("", value)]:
+            if _HALF_A_PAIR.search(json.dumps(text, ensure_ascii=False)):
+                raise Unreadable(f"{f'{name}.{part}'.rstrip('.')} holds half a surrogate pair, which cannot be stored")
+    return personal
 
 
 def _address(given: Mapping[str, Any]) -> DeliveryAddress | None:
@@ -192,6 +222,12 @@ def _loose_part(holder: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     return found if isinstance(found, Mapping) else {}
 
 
+def _deep(holder: Mapping[str, Any], *names: str) -> Mapping[str, Any]:
+    for name in names:
+        holder = _loose_part(holder, name)
+    return holder
+
+
 def _mappings(given: Any) -> list[Mapping[str, Any]]:
     return [each for each in given if isinstance(each, Mapping)] if isinstance(given, list) else []
 
@@ -221,7 +257,14 @@ def _text(holder: Mapping[str, Any], name: str) -> str | None:
     value = holder.get(name)
     if value is not None and not isinstance(value, str):
         raise Unreadable(f"{name} is no text")
-    return value or None
+    return _storable(value, name) if value else None
+
+
+def _storable(text: str, name: str) -> str:
+    """The text as it is: neither the database nor Kafka takes NUL or half a surrogate pair."""
+    if _UNSTORABLE.search(text):
+        raise Unreadable(f"{name} holds a character that cannot be stored (NUL or half a surrogate pair)")
+    return text
 
 
 def _required(holder: Mapping[str, Any], name: str) -> str:

@@ -38,6 +38,7 @@ class Snapshot:
     programs: tuple[str, ...] = ()
     ship_by: datetime | None = None
     deliver_by: datetime | None = None
+    replaces: str | None = None
     total: Money | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     lines: tuple[ImportedLine, ...] = ()

@@ -16,6 +16,10 @@ KEPT_AFTER_DELIVERY = timedelta(days=30)
 """How long personal data are kept after the latest promised delivery (Amazon's data protection policy)."""
 _DELIVERED_BY_THEN = timedelta(days=30)
 """Counted from the purchase, where Amazon promises neither a delivery nor a shipment."""
+_KEPT_OF_LINES = (
+    *("amazon_sku", "asin", "title", "unit_price", "total", "breakdowns"),
+    *("points_granted", "ioss_number", "gift_wrap"),
+)
 
 
 def is_older(snapshot: Snapshot, known: Known) -> bool:
@@ -105,6 +109,7 @@ def _version(
         purchased_at=snapshot.told.purchased_at,
         last_updated_at=snapshot.last_updated_at,
         ship_by=snapshot.ship_by,
+        replaces=snapshot.replaces,
         total=snapshot.total,
         breakdowns=snapshot.breakdowns,
         lines=snapshot.lines,
@@ -206,11 +211,7 @@ def _completed_lines(lines: Sequence[ImportedLine], known: Sequence[ImportedLine
 def _completed_line(line: ImportedLine, known: ImportedLine | None) -> ImportedLine:
     if known is None:
         return line
-    kept = {
-        name: getattr(known, name)
-        for name in ("amazon_sku", "asin", "title", "unit_price", "total", "breakdowns")
-        if not getattr(line, name)
-    }
+    kept = {name: getattr(known, name) for name in _KEPT_OF_LINES if not getattr(line, name)}
     return line.model_copy(update={**kept, "tax_remitted_by_amazon": _remitted(line, known)})
 
 
