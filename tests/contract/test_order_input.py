@@ -27,6 +27,9 @@ from orderbridge.money import Money
 from orderbridge.shopify import OrderAccepted
 from orderbridge.shopify.documents import document
 from orderbridge.shopify.order_input import DeliveryAddress, OrderInput, PersonalData, build_order_input
+from orderbridge_ingestor.adapters.reading import read_order
+from orderbridge_ingestor.domain.orders import Known, ReadOrder
+from orderbridge_ingestor.domain.versions import take_version
 from tests.unit.shopify.shop import DEMO, ShopUnderTest, shop_under_test
 
 SHARED = Path(__file__).parents[3] / "shared" / "contracts"
@@ -162,12 +165,7 @@ def test_amazon_gives_examples_enough() -> None:
 @pytest.mark.parametrize("order_id", EXAMPLES)
 def test_an_examples_input_fits_shopifys_schema(schema: GraphQLSchema, order_id: str) -> None:
     variants = [f"gid://shopify/ProductVariant/{number}" for number in range(1, 20)]
-    made = made_of(EXAMPLES[order_id], variants)
-
-    [operation] = parse(document("order_create")).definitions
-    assert isinstance(operation, OperationDefinitionNode)
-    found = get_variable_values(schema, list(operation.variable_definitions or ()), {**made.variables, "lines": 1})
-    assert not isinstance(found, list), found
+    fits(schema, made_of(EXAMPLES[order_id], variants))
 
 
 @pytest.mark.parametrize("order_id", EXAMPLES)
@@ -184,6 +182,80 @@ async def test_an_example_has_amazons_total_in_the_shop(shop: ShopUnderTest, ord
     units = sum(item["quantityOrdered"] for item in example["orderItems"])
     assert sum(line["quantity"] for line in held["lines"]) == units
     assert await paid(shop, created.gid)
+
+
+AS_READ: dict[str, tuple[str, str, str]] = {
+    "250-1234567-8901234": ("19940 JPY", "FULFILLED", "JP"),
+    "202-7654321-1098765": ("34.99 GBP", "UNFULFILLED", "GB"),
+    "171-2345678-9012345": ("1599.90 BRL", "UNFULFILLED", "BR"),
+    "123-4567890-1234567": ("154.99 USD", "UNFULFILLED", "US"),
+    "171-9876543-2109876": ("299.90 BRL", "UNFULFILLED", "BR"),
+    "028-1234567-8901234": ("125.00 TRY", "UNFULFILLED", "TR"),
+    "114-9876543-1234567": ("49.99 USD", "UNFULFILLED", "US"),
+    "202-1234567-8901234": ("103.97 GBP", "UNFULFILLED", "GB"),
+}
+"""By Amazon order id: the total, what the shop shows of the fulfilment, and the country."""
+
+
+def as_read(example: Mapping[str, Any]) -> tuple[OrderImported, PersonalData]:
+    """As the ingestor reads and publishes it."""
+    read = read_order(example)
+    assert isinstance(read, ReadOrder), read
+    known = Known(f"main:{read.amazon_order_id}")
+    change = take_version(known, read.snapshot, read.personal, None, None, read.snapshot.last_updated_at)
+    assert change is not None
+    assert change.fact is not None
+    return change.fact, read.personal
+
+
+@pytest.mark.skipif(not SDL.is_file(), reason=f"no {SDL}: Shopify's schema is not here")
+async def test_every_example_as_the_ingestor_reads_it_has_its_total_in_the_shop(
+    shop: ShopUnderTest, schema: GraphQLSchema
+) -> None:
+    assert EXAMPLES.keys() == AS_READ.keys()
+    variant_ids = [each["variant_id"] for each in await shop.variants()]
+    found = {}
+    for order_id, example in EXAMPLES.items():
+        imported, personal = as_read(example)
+        made = build_order_input(imported, matched_to(imported, variant_ids), personal)
+        assert isinstance(made, OrderInput), made
+        fits(schema, made)
+        created = await shop.client.order_create(DEMO, made.variables)
+        assert isinstance(created, OrderAccepted), created
+        assert created.total is not None
+        [held] = [one for one in (await shop.control("GET", "ledger"))["orders"] if one["gid"] == created.gid]
+        found[order_id] = held["fulfillment_status"], made.variables["order"]["shippingAddress"]["countryCode"]
+        assert created.total == imported.total
+        assert str(imported.total) == AS_READ[order_id][0]
+
+    assert found == {order_id: (status, country) for order_id, (_, status, country) in AS_READ.items()}
+
+
+def test_the_examples_tax_numbers_and_companies_go_along() -> None:
+    def fields(order_id: str) -> dict[str, Any]:
+        imported, personal = as_read(EXAMPLES[order_id])
+        variants = [f"gid://shopify/ProductVariant/{number}" for number in range(1, 20)]
+        made = build_order_input(imported, matched_to(imported, variants), personal)
+        assert isinstance(made, OrderInput)
+        order: dict[str, Any] = made.variables["order"]
+        return order
+
+    brazil, turkey = fields("171-2345678-9012345"), fields("028-1234567-8901234")
+    assert {"key": "amazon_tax_number_buyer_vat", "value": "1234567890"} in brazil["customAttributes"]
+    assert {"key": "amazon_tax_number_marketplace_cnpj", "value": "15436940"} in brazil["customAttributes"]
+    assert {"key": "amazon_tax_number_buyer_business", "value": "TR1234567890"} in turkey["customAttributes"]
+    assert (brazil["shippingAddress"]["provinceCode"], brazil["shippingAddress"]["company"]) == (
+        "SP",
+        "Oliveira Tecnologia Ltda",
+    )
+
+
+def fits(schema: GraphQLSchema, made: OrderInput) -> None:
+    """Whether the variables are what Shopify's own schema asks for."""
+    [operation] = parse(document("order_create")).definitions
+    assert isinstance(operation, OperationDefinitionNode)
+    found = get_variable_values(schema, list(operation.variable_definitions or ()), {**made.variables, "lines": 1})
+    assert not isinstance(found, list), found
 
 
 async def paid(shop: ShopUnderTest, gid: str) -> bool:

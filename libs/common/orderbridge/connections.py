@@ -10,6 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field
 Region = Literal["na", "eu", "fe"]
 ShopDomain = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]*\.myshopify\.com$", max_length=100)]
 MarketplaceId = Annotated[str, Field(pattern=r"^[A-Z0-9]{8,20}$")]
+NamePrefix = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+ServiceLevel = Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$", max_length=64)]
+ShippingTitle = Annotated[
+    str, Field(max_length=255, pattern=r"^[^\x00-\x1f\x7f-\x9f]*[^\x00-\x20\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$")
+]
+TaxMode = Literal["auto", "included", "excluded"]
+CustomerEmail = Literal["none", "amazon"]
 
 
 class AmazonAccount(BaseModel):
@@ -48,3 +55,18 @@ class ConnectionSettings(BaseModel):
         default=True, description="off: orders without stock wait for the Export button, whatever is restocked"
     )
     match_drafts: bool = False
+    order_name: NamePrefix | None = Field(
+        default=None,
+        description="stands before the Amazon order id in the order's name; Shopify's own name when absent",
+    )
+    customer_email: CustomerEmail = Field(
+        default="none", description="amazon: the buyer's address at Amazon's relay goes on the order; nobody is mailed"
+    )
+    tax_mode: TaxMode = Field(
+        default="auto",
+        description="whether prices include tax: told by the sums of each order, or held where they say otherwise",
+    )
+    shipping_map: dict[ServiceLevel, ShippingTitle] = Field(
+        default={}, max_length=50, description="Amazon's service level to the title of the Shopify shipping line"
+    )
+    unmatched_lines: Literal["hold"] = "hold"

@@ -93,6 +93,10 @@ class Unit(Protocol):
         """Write how the newest attempt ended; ``note`` must hold no personal data."""
         ...
 
+    async def ended_as(self, order_id: str, outcome: str) -> bool:
+        """Whether an attempt of the order ended so."""
+        ...
+
     async def book(self, order: Order, reservation: Reservation) -> None:
         """Enter it in the ledger of reservations."""
         ...

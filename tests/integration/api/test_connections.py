@@ -67,6 +67,11 @@ async def test_a_connection_is_made_published_and_shown_with_its_defaults(api: A
         "safety_lag_s": 180,
         "wake_on_restock": True,
         "match_drafts": False,
+        "order_name": None,
+        "customer_email": "none",
+        "tax_mode": "auto",
+        "shipping_map": {},
+        "unmatched_lines": "hold",
     }
     assert shown["amazon"]["client_id"] == "amzn1.application-oa2-client.invented"
     assert shown["amazon"]["refresh_token"] == {"set": True, "changed_at": shown["added_at"]}
@@ -199,6 +204,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"settings.import_from": "2026-01-01T00:00:00"}, "settings.import_from"),
     ({"settings.marketplaces": ["A1F83G8C2ARO7P"]}, "settings.marketplaces"),
     ({"settings.on_fire": True}, "settings.on_fire"),
+    ({"settings.tax_mode": "both"}, "settings.tax_mode"),
+    ({"settings.shipping_map": {"STANDARD": ""}}, "settings.shipping_map.STANDARD"),
     ({"connection_id": "Main!"}, "connection_id"),
 ]
 

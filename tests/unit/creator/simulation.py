@@ -141,6 +141,9 @@ class Unit:
     async def end_attempt(self, order: Order, outcome: str, note: Mapping[str, Any] | None = None) -> None:
         self.effects.append(lambda: self._database.attempts.update({order.attempts: outcome}))
 
+    async def ended_as(self, order_id: str, outcome: str) -> bool:
+        return outcome in self._database.attempts.values()
+
     async def book(self, order: Order, reservation: Reservation) -> None:
         return
 

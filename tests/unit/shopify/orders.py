@@ -18,7 +18,7 @@ from orderbridge.events import (
     Target,
 )
 from orderbridge.money import Money
-from orderbridge.shopify.order_input import DeliveryAddress, OrderInput, PersonalData, build_order_input
+from orderbridge.shopify.order_input import DeliveryAddress, OrderInput, OrderPolicy, PersonalData, build_order_input
 
 ORDER_ID = "main:113-1234567-7654321"
 AMAZON_ID = "113-1234567-7654321"
@@ -115,9 +115,11 @@ def matched(imported: OrderImported, targets: dict[str, Sequence[Target]] | None
     )
 
 
-def built(imported: OrderImported, personal: PersonalData = PERSONAL, *, forced: bool = False) -> dict[str, Any]:
-    """The ``order`` of the input; the test fails when the order is held instead."""
-    made = build_order_input(imported, matched(imported), personal, forced=forced)
+def built(
+    imported: OrderImported, personal: PersonalData | None = PERSONAL, *, forced: bool = False, **settings: Any
+) -> dict[str, Any]:
+    """The ``order`` of the input; the test fails when the order is held instead. ``settings`` are an OrderPolicy's."""
+    made = build_order_input(imported, matched(imported), personal, OrderPolicy(**settings), forced=forced)
     assert isinstance(made, OrderInput), made
     fields: dict[str, Any] = made.variables["order"]
     return fields

@@ -6,10 +6,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from orderbridge.connections import TaxMode
 from orderbridge.events import Breakdown, ImportedLine, OrderImported, Target
 from orderbridge.money import minor_unit
 from orderbridge.shopify.charges import KNOWN, allocate, of_minor, unit_prices
-from orderbridge.shopify.order_input import MoneyMismatch, OrderInput, build_order_input, shopify_total
+from orderbridge.shopify.order_input import (
+    MoneyMismatch,
+    OrderInput,
+    OrderPolicy,
+    build_order_input,
+    shopify_total,
+)
 
 from .orders import PERSONAL, VARIANT, breakdown, built, line, matched, money, order, prices, shipping, taxes
 
@@ -230,6 +237,110 @@ def test_what_cannot_be_exact_is_held_with_both_figures(imported: OrderImported,
     assert why in mismatch.why
     listed = [b.subtotal for each in imported.lines for b in each.breakdowns]
     assert set(listed) <= {amount for _, amount in mismatch.addends}
+
+
+ON_TOP = order("12.00", line("12.00", breakdown("ITEM", "10.00"), breakdown("TAX", "2.00"), quantity=2))
+IN_THE_PRICE = order("10.00", line("10.00", breakdown("ITEM", "10.00"), breakdown("TAX", "2.00"), quantity=2))
+UNTAXED = order("10.00", line("10.00", breakdown("ITEM", "10.00"), quantity=2))
+
+
+@pytest.mark.parametrize(
+    ("imported", "tax_mode", "included"),
+    [
+        (ON_TOP, "excluded", False),
+        (IN_THE_PRICE, "included", True),
+        (UNTAXED, "excluded", False),
+        (UNTAXED, "included", True),
+        (UNTAXED, "auto", False),
+    ],
+)
+def test_a_tax_mode_accepts_the_orders_that_are_read_so(
+    imported: OrderImported, tax_mode: TaxMode, included: bool
+) -> None:
+    fields = built(imported, tax_mode=tax_mode)
+
+    assert fields["taxesIncluded"] is included
+    assert shopify_total(fields) == imported.total
+
+
+@pytest.mark.parametrize(
+    ("imported", "tax_mode", "ours", "why"),
+    [
+        (ON_TOP, "included", "10.00", "tax on top of the prices, and the setting tax_mode is included"),
+        (IN_THE_PRICE, "excluded", "12.00", "tax in the prices, and the setting tax_mode is excluded"),
+    ],
+)
+def test_a_tax_mode_holds_the_others_and_says_so(
+    imported: OrderImported, tax_mode: TaxMode, ours: str, why: str
+) -> None:
+    mismatch = build_order_input(imported, matched(imported), PERSONAL, OrderPolicy(tax_mode=tax_mode))
+
+    assert isinstance(mismatch, MoneyMismatch)
+    assert (mismatch.amazon, mismatch.ours) == (imported.total, money(ours))
+    assert why in mismatch.why
+    assert len(mismatch.addends) == 2
+
+
+def test_a_tax_mode_makes_no_discount_an_addition() -> None:
+    """With the discount added and the tax left out, the sum would fit too."""
+    parts = breakdown("ITEM", "20.00"), breakdown("DISCOUNT", "5.00"), breakdown("TAX", "10.00")
+    imported = order("25.00", line("25.00", *parts))
+
+    assert prices(built(imported)) == [(1, "15.00")]
+    mismatch = build_order_input(imported, matched(imported), PERSONAL, OrderPolicy(tax_mode="included"))
+    assert isinstance(mismatch, MoneyMismatch)
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "cent"),
+    [("JPY", "19940", "19940"), ("KRW", "19940", "19940"), ("KWD", "19.945", "19.945"), ("QQQ", "19.94", "19.94")],
+)
+def test_amounts_have_the_digits_of_their_currency(currency: str, amount: str, cent: str) -> None:
+    imported = order(amount, line(amount, breakdown("ITEM", amount, currency), currency=currency), currency=currency)
+
+    assert prices(built(imported)) == [(1, cent)]
+
+
+def test_half_a_yen_holds_the_order() -> None:
+    odd = line("10.50", breakdown("ITEM", "10.50", "JPY"), currency="JPY")
+
+    assert "minor unit" in held(order("10.50", odd, currency="JPY")).why
+
+
+def test_amounts_below_zero_are_taken_from_the_others() -> None:
+    parts = breakdown("ITEM", "10.00"), breakdown("OTHER", "-1.50"), breakdown("SHIPPING", "3.00")
+    fields = built(order("11.50", line("11.50", *parts)))
+
+    assert shopify_total(fields) == money("11.50")
+    assert all(not price.startswith("-") for price in [*shipping(fields).values(), *(p for _, p in prices(fields))])
+
+
+def test_a_tax_below_zero_holds_the_order() -> None:
+    assert "negative" in held(order("9.00", line("9.00", breakdown("ITEM", "10.00"), breakdown("TAX", "-1.00")))).why
+
+
+def test_ten_thousand_lines_are_one_order() -> None:
+    many = [
+        line("1.10", breakdown("ITEM", "1.00"), breakdown("TAX", "0.10"), quantity=3, item_id=str(number))
+        for number in range(10_000)
+    ]
+    fields = built(order("11000.00", *many))
+
+    assert shopify_total(fields) == money("11000.00")
+    assert sum(each["quantity"] for each in fields["lineItems"]) == 30_000
+
+
+def test_the_sums_that_the_whole_order_repeats_are_not_added_again() -> None:
+    repeated = [breakdown("ITEM", "10.00"), breakdown("TAX", "1.00"), breakdown("DELIVERY_TIP", "2.00")]
+    imported = order("13.00", line("11.00", breakdown("ITEM", "10.00"), breakdown("TAX", "1.00")), breakdowns=repeated)
+
+    assert shipping(built(imported))["Delivery tip"] == "2.00"
+
+
+def test_shipping_that_only_the_whole_order_has_is_charged() -> None:
+    imported = order("14.00", line("10.00", breakdown("ITEM", "10.00")), breakdowns=[breakdown("SHIPPING", "4.00")])
+
+    assert shipping(built(imported)) == {"Amazon Standard": "4.00"}
 
 
 def test_an_unknown_kind_of_nothing_holds_nobody() -> None:

@@ -6,14 +6,17 @@ from typing import Any
 
 import pytest
 
+from orderbridge.connections import ConnectionSettings
 from orderbridge.events import Target
 from orderbridge.shopify.addresses import mailing_address, missing_fields, phone_number, split_name
 from orderbridge.shopify.order_input import (
     AddressMissing,
     DeliveryAddress,
     OrderInput,
+    OrderPolicy,
     PersonalData,
     build_order_input,
+    order_policy,
 )
 
 from .orders import ADDRESS, AMAZON_ID, PERSONAL, breakdown, built, line, matched, money, order
@@ -64,6 +67,30 @@ def test_what_amazon_fulfils_leaves_the_shops_stock_alone() -> None:
     assert made.variables["order"]["fulfillmentStatus"] == "FULFILLED"
 
 
+PLACE = DeliveryAddress(city="Springfield", state="WA", country="US")
+
+
+@pytest.mark.parametrize(
+    ("personal", "address"),
+    [
+        (
+            PersonalData(address=PLACE),
+            {"city": "Springfield", "provinceCode": "WA", "countryCode": "US"},
+        ),
+        (PersonalData(address=DeliveryAddress(city="Springfield")), None),
+        (PersonalData(), None),
+        (None, None),
+    ],
+    ids=["its place", "a place without a country", "no address", "nothing personal"],
+)
+def test_what_amazon_fulfils_needs_no_address(personal: PersonalData | None, address: dict[str, str] | None) -> None:
+    fields = built(ORDER.model_copy(update={"fulfilled_by": "amazon"}), personal)
+
+    assert fields.get("shippingAddress") == address
+    assert fields["tags"] == ["amazon", "amazon-fulfilled"]
+    assert fields["lineItems"][0]["requiresShipping"] is True
+
+
 def test_the_order_is_paid_in_full_by_one_sale() -> None:
     fields = built(ORDER)
 
@@ -106,6 +133,126 @@ def test_gift_message_instructions_and_purchase_order_go_along() -> None:
     assert fields["note"] == "Gift message: Many happy returns\nDelivery instructions: Ring twice"
     assert {"name": "Gift message", "value": "Many happy returns"} in fields["lineItems"][0]["properties"]
     assert not {"poNumber", "note"} & built(ORDER).keys()
+
+
+def test_programs_are_tags() -> None:
+    fields = built(ORDER.model_copy(update={"programs": ("AMAZON_BUSINESS", "PREORDER", "PRIME")}), forced=True)
+
+    assert fields["tags"] == ["amazon", "amazon-prime", "amazon-business", "amazon-forced"]
+
+
+def test_what_amazon_says_of_the_order_is_in_its_note_attributes() -> None:
+    lines = (
+        line("5.00", item_id="1", points_granted=30, ioss_number="IM1234567890"),
+        line("5.00", item_id="2", points_granted=12, ioss_number="IM1234567890"),
+    )
+    imported = order("10.00", *lines).model_copy(update={"replaces": "113-0000000-0000001"})
+
+    assert attributes(built(imported)) == {
+        "amazon_order_id": AMAZON_ID,
+        "amazon_marketplace_id": "ATVPDKIKX0DER",
+        "amazon_ship_by": "2026-11-24T07:59:59Z",
+        "amazon_service_level": "STANDARD",
+        "amazon_replaced_order_id": "113-0000000-0000001",
+        "amazon_ioss_number": "IM1234567890",
+        "amazon_points_granted": "42",
+    }
+
+
+def test_what_amazon_does_not_say_is_not_said() -> None:
+    silent = {"marketplace_id": None, "ship_by": None, "service_level": None, "purchased_at": None}
+    fields = built(ORDER.model_copy(update=silent))
+
+    assert attributes(fields) == {"amazon_order_id": AMAZON_ID}
+    assert "processedAt" not in fields
+
+
+def test_tax_numbers_are_note_attributes_by_whose_they_are() -> None:
+    def registered(number: Any, **more: Any) -> dict[str, Any]:
+        return {"entityType": "BUYER", "taxRegistrationType": "VAT", "taxRegistrationNumber": number} | more
+
+    personal = PersonalData(
+        address=ADDRESS,
+        tax_registrations=(
+            registered("GB-1"),
+            registered("GB-2"),
+            registered("77", entityType="MERCHANT", taxRegistrationType="CNPJ"),
+            registered("88", entityType=None, taxRegistrationType=None),
+            registered(" "),
+            registered(7),
+            {"legalName": "Beispiel Ltd"},
+        ),
+    )
+
+    assert {key: value for key, value in attributes(built(ORDER, personal)).items() if "tax" in key} == {
+        "amazon_tax_number_buyer_vat": "GB-1",
+        "amazon_tax_number_buyer_vat_2": "GB-2",
+        "amazon_tax_number_merchant_cnpj": "77",
+        "amazon_tax_number": "88",
+    }
+
+
+def test_a_gift_is_wrapped_as_the_buyer_chose() -> None:
+    wrapped = line("12.00", breakdown("ITEM", "10.00"), breakdown("GIFT_WRAP", "2.00"), gift_wrap="RIBBON")
+    fields = built(order("12.00", wrapped))
+
+    assert {"name": "Gift wrap", "value": "RIBBON"} in fields["lineItems"][0]["properties"]
+    assert "Gift wrap" in [each["title"] for each in fields["shippingLines"]]
+
+
+def attributes(fields: dict[str, Any]) -> dict[str, str]:
+    found = {each["key"]: each["value"] for each in fields["customAttributes"]}
+    assert len(found) == len(fields["customAttributes"])
+    return found
+
+
+# --- what the settings change
+
+
+def test_the_policy_of_a_new_connection_is_the_default() -> None:
+    assert order_policy(ConnectionSettings()) == OrderPolicy()
+
+
+def test_the_orders_name_is_shopifys_unless_a_prefix_is_set() -> None:
+    assert "name" not in built(ORDER)
+    assert built(ORDER, order_name="AMZ-")["name"] == f"AMZ-{AMAZON_ID}"
+
+
+@pytest.mark.parametrize(
+    ("email", "sent"),
+    [
+        ("h4x9@marketplace.amazon.example", "h4x9@marketplace.amazon.example"),
+        (" h4x9@marketplace.amazon.example ", "h4x9@marketplace.amazon.example"),
+        ("not an address", None),
+        ("two@marketplace.example, three@marketplace.example", None),
+        ("h4x9@localhost", None),
+        (f"{'x' * 65}@marketplace.example", None),
+        (f"x@{'y' * 250}.example", None),
+        (None, None),
+    ],
+)
+def test_amazons_relay_address_goes_along_only_when_asked_for(email: str | None, sent: str | None) -> None:
+    personal = PersonalData(address=ADDRESS, buyer_email=email)
+
+    assert built(ORDER, personal, customer_email="amazon").get("email") == sent
+    assert "email" not in built(ORDER, personal)
+
+
+def test_an_order_with_the_buyers_email_mails_nobody_either() -> None:
+    personal = PersonalData(address=ADDRESS, buyer_email="h4x9@marketplace.amazon.example")
+    made = build_order_input(ORDER, matched(ORDER), personal, OrderPolicy(customer_email="amazon"))
+
+    assert isinstance(made, OrderInput)
+    assert made.variables["options"]["sendReceipt"] is False
+    assert "customer" not in made.variables["order"]
+
+
+def test_a_service_level_has_the_title_that_the_map_gives_it() -> None:
+    [mapped] = built(ORDER, shipping_map={"STANDARD": "Letter post"})["shippingLines"]
+    [other] = built(ORDER, shipping_map={"EXPEDITED": "Courier"})["shippingLines"]
+
+    assert (mapped["title"], mapped["code"]) == ("Letter post", "STANDARD")
+    assert (other["title"], other["code"]) == ("Amazon Standard", "STANDARD")
 
 
 def test_a_line_without_a_target_is_a_bug_and_not_an_order_in_part() -> None:
@@ -187,6 +334,42 @@ PLACES: dict[str, tuple[DeliveryAddress, dict[str, Any]]] = {
     "the second line moves up": (changed(line1=None), {"address1": "Flat 3", "address2": None}),
     "the United Kingdom": (changed(country="uk"), {"countryCode": "GB"}),
     "a company": (changed(company="Beispiel Ltd"), {"company": "Beispiel Ltd"}),
+    "Japan, in its script": (
+        changed(
+            name="見本 太郎", line1="架空町1-2-3", line2=None, city="千代田区", state="東京都", country="JP", phone=None
+        ),
+        {"provinceCode": "JP-13", "address1": "架空町1-2-3", "address2": None, "firstName": "見本", "city": "千代田区"},
+    ),
+    "Japan, in ours": (changed(state="Kyōto-fu", country="JP"), {"provinceCode": "JP-26"}),
+    "Brazil": (
+        changed(state="SP", country="BR", neighborhood="Bairro Inventado"),
+        {"provinceCode": "SP", "address2": "Flat 3, Bairro Inventado"},
+    ),
+    "Turkey has no provinces at Shopify": (
+        changed(state="Ankara", district="Cankaya", city="Ankara", country="TR"),
+        {"provinceCode": None, "address2": "Flat 3, Cankaya"},
+    ),
+    "the Emirates, without a postal code": (
+        changed(state="Ras Al Khaimah", country="AE", postal_code=None),
+        {"provinceCode": "RK", "zip": None},
+    ),
+    "South Africa": (changed(state="KwaZulu Natal", country="ZA"), {"provinceCode": "NL"}),
+    "Mexico, by Shopify's own code": (changed(state="QUINTANA ROO", country="MX"), {"provinceCode": "Q ROO"}),
+    "Mexico, without accents": (changed(state="Nuevo Leon", country="MX"), {"provinceCode": "NL"}),
+    "Italy, by its plate": (changed(state="mi", country="IT"), {"provinceCode": "MI"}),
+    "an Italian region is no province": (
+        changed(state="Lombardia", country="IT"),
+        {"provinceCode": None, "address2": "Flat 3, Lombardia"},
+    ),
+    "Spain": (changed(state="La Coruña", country="ES"), {"provinceCode": "C"}),
+    "India, in capitals": (changed(state="JAMMU & KASHMIR", country="IN"), {"provinceCode": "JK"}),
+    "an Irish county": (changed(state="Co. Dublin", country="IE"), {"provinceCode": "D"}),
+    "Québec": (changed(state="Québec", country="CA"), {"provinceCode": "QC"}),
+    "line breaks and other control characters": (
+        changed(line1="12 Invented\r\nStreet\x00", city="Spring\tfield", name="Paula\u2028Beispiel"),
+        {"address1": "12 Invented Street", "city": "Spring field", "firstName": "Paula", "lastName": "Beispiel"},
+    ),
+    "a text of any length": (changed(line1="x" * 100_000), {"address1": "x" * 100_000}),
 }
 
 
@@ -195,6 +378,14 @@ def test_places_are_said_in_shopifys_fields(address: DeliveryAddress, expected: 
     made = mailing_address(address)
 
     assert {field: made.get(field) for field in expected} == expected
+
+
+def test_the_buyers_company_stands_in_for_the_recipients() -> None:
+    theirs = changed(company="Beispiel Ltd")
+
+    assert mailing_address(ADDRESS, "Muster Ltd")["company"] == "Muster Ltd"
+    assert mailing_address(theirs, "Muster Ltd")["company"] == "Beispiel Ltd"
+    assert built(ORDER, PersonalData(address=ADDRESS, company="Muster Ltd"))["shippingAddress"]["company"]
 
 
 @pytest.mark.parametrize(

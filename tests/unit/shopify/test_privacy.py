@@ -5,6 +5,11 @@ from __future__ import annotations
 from orderbridge.shopify.privacy import user_problems
 
 ORDER = {
+    "email": "h4x9@marketplace.example",
+    "customAttributes": [
+        {"key": "amazon_order_id", "value": "113-1234567-7654321"},
+        {"key": "amazon_tax_number_buyer_vat", "value": "GB123456789"},
+    ],
     "poNumber": "PO-7",
     "note": "Gift message: Happy birthday\nDelivery instructions: Ring twice",
     "shippingAddress": {
@@ -39,6 +44,12 @@ def test_every_personal_value_is_cut_out() -> None:
         for value in ("Invented", "Beispiel", "98101", "2065550123", "PO-7", "Hush", "Ring")
     )
     assert shown.endswith("is invalid")
+
+
+def test_the_email_and_tax_numbers_are_cut_out_and_the_order_id_is_not() -> None:
+    shown = said("H4X9@marketplace.example (mailbox h4x9) is invalid, so is gb123456789 of 113-1234567-7654321")
+
+    assert shown == "… (mailbox …) is invalid, so is … of 113-1234567-7654321"
 
 
 def test_a_short_name_cuts_no_word_into_pieces() -> None:

@@ -7,7 +7,8 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from .personal import DeliveryAddress
-from .regions import WITHOUT_POSTAL_CODE, country_code, province_code
+from .provinces import province_code
+from .regions import WITHOUT_POSTAL_CODE, country_code
 
 COUNTY_IS_NO_ADDRESS: Final = frozenset({"US", "CA", "AU"})
 """Where Amazon's district is a county, which stands on no label."""
@@ -15,6 +16,7 @@ COUNTY_IS_NO_ADDRESS: Final = frozenset({"US", "CA", "AU"})
 _E164: Final = re.compile(r"\+[1-9]\d{6,14}")
 _NORTH_AMERICAN: Final = re.compile(r"1?([2-9]\d{2}[2-9]\d{6})")
 _PUNCTUATION: Final = re.compile(r"[\s().\-/]+")
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def missing_fields(address: DeliveryAddress | None) -> tuple[str, ...]:
@@ -32,11 +34,14 @@ def missing_fields(address: DeliveryAddress | None) -> tuple[str, ...]:
     return tuple(field for field, value in needed.items() if not value)
 
 
-def mailing_address(address: DeliveryAddress) -> dict[str, Any]:
-    """A complete address as Shopify takes it; what has no field of its own there goes to the second line."""
+def mailing_address(address: DeliveryAddress, buyer_company: str | None = None) -> dict[str, Any]:
+    """What there is of an address as Shopify takes it; what has no field of its own there goes to the second line.
+
+    No length is known that Shopify would not take: a text of any length goes along whole.
+    """
     country = country_code(address.country) or ""
     city = _text(address.city)
-    first, *further = _lines(address)
+    first, *further = _lines(address) or [""]
     given_name, family_name = split_name(_text(address.name))
     state = _text(address.state)
     province = province_code(country, state)
@@ -48,7 +53,7 @@ def mailing_address(address: DeliveryAddress) -> dict[str, Any]:
     fields = {
         "firstName": given_name,
         "lastName": family_name,
-        "company": _text(address.company),
+        "company": _text(address.company) or _text(buyer_company),
         "address1": first,
         "address2": ", ".join(_distinct(further, apart_from=(first, city))),
         "city": city,
@@ -96,4 +101,5 @@ def _distinct(parts: Iterable[str], *, apart_from: Iterable[str]) -> list[str]:
 
 
 def _text(value: str | None) -> str:
-    return (value or "").strip()
+    """On one line: a label has no room for a line break, and no printer for other control characters."""
+    return _CONTROL.sub(" ", value or "").strip()

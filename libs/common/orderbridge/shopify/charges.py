@@ -8,12 +8,13 @@ decided by which sum equals Amazon's.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import product
 from typing import Final
 
+from ..connections import TaxMode
 from ..events import Breakdown, ImportedLine, OrderImported
 from ..money import Money, minor_unit
 
@@ -25,6 +26,8 @@ KNOWN: Final = frozenset({ITEM, TAX, DISCOUNT, *EXTRAS})
 
 Addend = tuple[str, Money]
 """One amount that Amazon gives: its kind, with the order item that it belongs to."""
+_Reading = tuple[bool, tuple[int, ...]]
+"""Whether prices include tax, and each line's sign of its discount."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,9 @@ class _Inexact(ValueError):
     """An amount in another currency, or with digits below the minor unit."""
 
 
-def read_charges(order: OrderImported, lines: Sequence[ImportedLine]) -> Charges | MoneyMismatch:
+def read_charges(
+    order: OrderImported, lines: Sequence[ImportedLine], tax_mode: TaxMode = "auto"
+) -> Charges | MoneyMismatch:
     """Arrange the amounts of ``lines`` (those that count) and of the order itself, or say why that cannot be exact."""
     given = _given(order, lines)
     addends = tuple(each.addend for each in given)
@@ -123,10 +128,15 @@ def read_charges(order: OrderImported, lines: Sequence[ImportedLine]) -> Charges
     homeless = [kind for kind, amount in own.items() if kind not in EXTRAS and amount]
     if homeless:
         return mismatch(f"{homeless[0]} of the whole order belongs to no line", plain + own[homeless[0]])
-    reading = _reading(parts, sum(own.values()), total)
-    if reading is None:
+    readings = list(_readings(parts, sum(own.values()), total))
+    if not readings:
         return mismatch("no reading of its discounts and taxes gives Amazon's sums")
-    tax_included, signs = reading
+    tax_included, signs = _chosen(readings, tax_mode)
+    if tax_mode not in ("auto", "included" if tax_included else "excluded"):
+        theirs = sum(part.sum(tax_included=not tax_included, sign=-1) for part in parts)
+        where = "in" if tax_included else "on top of"
+        why = f"they do with tax {where} the prices, and the setting tax_mode is {tax_mode}"
+        return mismatch(why, theirs + sum(own.values()))
     charges = _arrange(parts, signs, own)
     buckets = [*charges.extras.values(), *charges.lines.values()]
     if not _lift(buckets) or any(bucket.own_tax < 0 or bucket.remitted_tax < 0 for bucket in buckets):
@@ -222,10 +232,10 @@ def _of_extras(subtotal: int, details: Mapping[str, int]) -> dict[str, int]:
     return of_extras if fits else {}
 
 
-def _reading(parts: Sequence[_Parts], own: int, total: int) -> tuple[bool, tuple[int, ...]] | None:
-    """Whether prices include tax, and each line's sign of its discount, such that every sum is Amazon's.
+def _readings(parts: Sequence[_Parts], own: int, total: int) -> Iterator[_Reading]:
+    """Every reading by which all sums are Amazon's.
 
-    A discount that lowers the price, and tax that comes on top, are tried first.
+    A discount that lowers the price, and tax that comes on top, come first.
     """
     for signs_tried, tax_included in product(((-1,), (-1, 1)), (False, True)):
         signs: list[int] = []
@@ -241,8 +251,14 @@ def _reading(parts: Sequence[_Parts], own: int, total: int) -> tuple[bool, tuple
         else:
             sums = (e.sum(tax_included=tax_included, sign=s) for e, s in zip(parts, signs, strict=True))
             if sum(sums) + own == total:
-                return tax_included, tuple(signs)
-    return None
+                yield tax_included, tuple(signs)
+
+
+def _chosen(readings: Sequence[_Reading], tax_mode: TaxMode) -> _Reading:
+    """The one that the setting asks for; it must not buy its sums with discounts that are read otherwise."""
+    first = readings[0]
+    asked = [each for each in readings if each == (tax_mode == "included", first[1])]
+    return first if tax_mode == "auto" or not asked else asked[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from ..events import ImportedLine, OrderImported, OrderMatched, Target
-from ..ids import amazon_order_id_of
 from ..money import Money
 from .addresses import mailing_address, missing_fields
 from .charges import (
@@ -30,7 +28,10 @@ from .charges import (
     to_minor,
     unit_prices,
 )
+from .labels import identity, properties, time_of
 from .personal import DeliveryAddress, PersonalData
+from .policy import OrderPolicy, order_policy
+from .regions import country_code
 
 __all__ = [
     "Addend",
@@ -38,15 +39,15 @@ __all__ = [
     "DeliveryAddress",
     "MoneyMismatch",
     "OrderInput",
+    "OrderPolicy",
     "PersonalData",
     "Problem",
     "build_order_input",
+    "order_policy",
     "shopify_total",
 ]
 
 GATEWAY: Final = "amazon"
-TAG: Final = "amazon"
-TAG_FORCED: Final = "amazon-forced"
 EXTRA_TITLES: Final = {
     "GIFT_WRAP": "Gift wrap",
     "COD_FEE": "Cash on delivery fee",
@@ -55,6 +56,7 @@ EXTRA_TITLES: Final = {
 }
 TAX_TITLE: Final = "Tax"
 REMITTED_TAX_TITLE: Final = "Tax (remitted by Amazon)"
+DEFAULTS: Final = OrderPolicy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,28 +81,34 @@ Problem = MoneyMismatch | AddressMissing
 
 
 def build_order_input(
-    order: OrderImported, match: OrderMatched, personal: PersonalData | None, *, forced: bool = False
+    order: OrderImported,
+    match: OrderMatched,
+    personal: PersonalData | None,
+    policy: OrderPolicy = DEFAULTS,
+    *,
+    forced: bool = False,
 ) -> OrderInput | Problem:
     """The input of ``orderCreate``, or why the order must be held.
 
     ``match`` answers ``order``: every line that counts has targets there, or ``ValueError`` leaves. ``forced`` skips
-    Shopify's stock policy. Lines with quantity 0 (canceled at Amazon) are left out.
+    Shopify's stock policy. Lines with quantity 0 (canceled at Amazon) are left out. What Amazon ships needs no
+    address: Amazon shows no more than its place.
     """
     lines = [line for line in order.lines if line.quantity > 0]
-    charges = read_charges(order, lines)
+    charges = read_charges(order, lines, policy.tax_mode)
     if isinstance(charges, MoneyMismatch):
         return charges
-    address = personal.address if personal else None
-    missing = missing_fields(address)
-    if missing or address is None or personal is None:
+    personal = personal or PersonalData()
+    missing = missing_fields(personal.address)
+    if missing and order.fulfilled_by != "amazon":
         return AddressMissing(missing)
     fields = {
-        **_identity(order, personal, lines, forced=forced),
+        **identity(order, personal, lines, policy, forced=forced),
         "currency": charges.currency,
         "taxesIncluded": charges.tax_included,
         "lineItems": _line_items(lines, match, charges, personal),
-        "shippingLines": _shipping_lines(order, charges),
-        "shippingAddress": mailing_address(address),
+        "shippingLines": _shipping_lines(order, charges, policy),
+        **_shipping_address(personal),
         **_payment(order, charges),
     }
     if order.fulfilled_by == "amazon":
@@ -123,36 +131,6 @@ def shopify_total(order: Mapping[str, Any]) -> Money:
     return Money(amount=amount, currency=order["currency"])
 
 
-def _identity(
-    order: OrderImported, personal: PersonalData, lines: Iterable[ImportedLine], *, forced: bool
-) -> dict[str, Any]:
-    amazon_order_id = amazon_order_id_of(order.order_id)
-    attributes = {
-        "amazon_order_id": amazon_order_id,
-        "amazon_marketplace_id": order.marketplace_id,
-        "amazon_ship_by": _time(order.ship_by),
-    }
-    fields = {
-        "sourceIdentifier": amazon_order_id,
-        "processedAt": _time(order.purchased_at),
-        "tags": [TAG, TAG_FORCED] if forced else [TAG],
-        "poNumber": personal.purchase_order,
-        "note": _note(personal, lines),
-        "customAttributes": [{"key": key, "value": value} for key, value in attributes.items() if value],
-        "metafields": [{"namespace": "$app", "key": "amazon_order_id", "type": "id", "value": amazon_order_id}],
-    }
-    return {field: value for field, value in fields.items() if value}
-
-
-def _note(personal: PersonalData, lines: Iterable[ImportedLine]) -> str:
-    """What whoever packs the order should read."""
-    gifts = (personal.gift_messages.get(line.order_item_id) for line in lines)
-    notes = [f"Gift message: {message}" for message in dict.fromkeys(gifts) if message]
-    if personal.delivery_instructions:
-        notes.append(f"Delivery instructions: {personal.delivery_instructions}")
-    return "\n".join(notes)
-
-
 def _line_items(
     lines: Iterable[ImportedLine], match: OrderMatched, charges: Charges, personal: PersonalData
 ) -> list[dict[str, Any]]:
@@ -162,9 +140,9 @@ def _line_items(
         chosen = [target for target in targets.get(line.order_item_id, ()) if target.quantity > 0]
         if not chosen:
             raise ValueError(f"line {line.order_item_id} of {match.order_id} has no variant in the match")
-        properties = _properties(line, personal)
+        written = properties(line, personal)
         for target, charge in _shares(charges.lines[line.order_item_id], chosen):
-            items += _items_of(target, charge, charges, properties)
+            items += _items_of(target, charge, charges, written)
     return items
 
 
@@ -175,7 +153,7 @@ def _shares(charge: Charge, targets: Sequence[Target]) -> Iterator[tuple[Target,
 
 
 def _items_of(
-    target: Target, charge: Charge, charges: Charges, properties: list[dict[str, str]]
+    target: Target, charge: Charge, charges: Charges, written: list[dict[str, str]]
 ) -> Iterator[dict[str, Any]]:
     """One line item, or two of the same variant where the amount does not divide by the units.
 
@@ -190,7 +168,7 @@ def _items_of(
             "quantity": units,
             "priceSet": _price_set(price, charges.currency),
             "requiresShipping": True,
-            "properties": properties,
+            "properties": written,
             **({"taxLines": tax_lines} if tax_lines else {}),
         }
 
@@ -200,21 +178,19 @@ def _divided(charge: Charge, weights: Sequence[int]) -> list[Charge]:
     return [Charge(*row) for row in zip(*columns, strict=True)]
 
 
-def _properties(line: ImportedLine, personal: PersonalData) -> list[dict[str, str]]:
-    """A leading underscore keeps a property from the buyer's eyes."""
-    values = {
-        "_amazon_order_item_id": line.order_item_id,
-        "_amazon_asin": line.asin,
-        "_amazon_seller_sku": line.amazon_sku,
-        "Gift message": personal.gift_messages.get(line.order_item_id),
-    }
-    return [{"name": name, "value": value} for name, value in values.items() if value]
+def _shipping_address(personal: PersonalData) -> dict[str, Any]:
+    """Shopify takes no address without a country."""
+    address = personal.address
+    if address is None or country_code(address.country) is None:
+        return {}
+    return {"shippingAddress": mailing_address(address, personal.company)}
 
 
-def _shipping_lines(order: OrderImported, charges: Charges) -> list[dict[str, Any]]:
+def _shipping_lines(order: OrderImported, charges: Charges, policy: OrderPolicy) -> list[dict[str, Any]]:
     """The shipping itself, free or not, and every other charge that is no product's."""
-    level = (order.service_level or "STANDARD").replace("_", " ").capitalize()
-    lines = [_extra_line(f"Amazon {level}", order.service_level or "STANDARD", charges.extras[SHIPPING], charges)]
+    level = order.service_level or "STANDARD"
+    title = policy.shipping_map.get(level) or f"Amazon {level.replace('_', ' ').capitalize()}"
+    lines = [_extra_line(title, level, charges.extras[SHIPPING], charges)]
     for kind, title in EXTRA_TITLES.items():
         charge = charges.extras[kind]
         if charge.amount or charge.own_tax or charge.remitted_tax:
@@ -257,7 +233,7 @@ def _payment(order: OrderImported, charges: Charges) -> dict[str, Any]:
         "kind": "SALE",
         "status": "SUCCESS",
         "gateway": GATEWAY,
-        "processedAt": _time(order.purchased_at),
+        "processedAt": time_of(order.purchased_at),
         "amountSet": _price_set(to_minor(order.total, charges.currency), charges.currency),
     }
     sent = {field: value for field, value in transaction.items() if value}
@@ -279,7 +255,3 @@ def _price_set(amount: int, currency: str) -> dict[str, Any]:
 
 def _amount(price_set: Mapping[str, Any]) -> Decimal:
     return Decimal(price_set["shopMoney"]["amount"])
-
-
-def _time(moment: datetime | None) -> str | None:
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if moment else None

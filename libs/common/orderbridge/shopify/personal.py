@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict
+
+TAX_NUMBER: Final = "amazon_tax_number"
+"""How the note attributes of a Shopify order begin that hold a tax registration."""
 
 
 class _Personal(BaseModel):

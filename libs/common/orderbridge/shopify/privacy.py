@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
+from .personal import TAX_NUMBER
+
 Problem = tuple[str, str, str]
 """Shopify's code, the field's path, and the message without personal values."""
 
@@ -49,6 +51,9 @@ def _personal_values(order: Mapping[str, Any]) -> Iterator[str]:
                 yield from _forms(address.get(key))
             first, last = address.get("firstName"), address.get("lastName")
             yield f"{first or ''} {last or ''}".strip()
+    for attribute in order.get("customAttributes") or ():
+        if str(attribute.get("key", "")).startswith(TAX_NUMBER):
+            yield from _forms(attribute.get("value"))
     for line in order.get("lineItems") or ():
         for written in line.get("properties") or ():
             if not str(written.get("name", "")).startswith("_"):  # a gift message; ours begin with an underscore
@@ -56,7 +61,7 @@ def _personal_values(order: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _forms(value: object) -> Iterator[str]:
-    """A value as sent, its lines with and without a label, and a phone number without its plus sign."""
+    """A value as sent, its lines with and without a label, a phone number without its plus, a mailbox by itself."""
     if isinstance(value, str):
         text = value.strip()
         yield text
@@ -65,3 +70,5 @@ def _forms(value: object) -> Iterator[str]:
             yield line.partition(": ")[2].strip()
         if text.startswith("+"):
             yield text[1:]
+        if "@" in text:
+            yield text.partition("@")[0]

@@ -1,4 +1,4 @@
-"""Countries and provinces as Shopify names them: ISO 3166-1 codes, and province codes where states are written out."""
+"""Countries as Shopify names them: ISO 3166-1 codes."""
 
 from __future__ import annotations
 
@@ -29,52 +29,8 @@ WITHOUT_POSTAL_CODE: Final = _codes(
 )
 
 
-def _table(text: str) -> dict[str, str]:
-    """Name and code alike, folded, to the code; an entry is ``CODE Name``."""
-    table: dict[str, str] = {}
-    for entry in text.split(","):
-        code, _, name = entry.strip().partition(" ")
-        table[code.casefold()] = table[name.casefold()] = code
-    return table
-
-
-PROVINCES: Final = {
-    "US": _table(
-        "AL Alabama, AK Alaska, AZ Arizona, AR Arkansas, CA California, CO Colorado, CT Connecticut, DE Delaware,"
-        " DC District of Columbia, FL Florida, GA Georgia, HI Hawaii, ID Idaho, IL Illinois, IN Indiana, IA Iowa,"
-        " KS Kansas, KY Kentucky, LA Louisiana, ME Maine, MD Maryland, MA Massachusetts, MI Michigan, MN Minnesota,"
-        " MS Mississippi, MO Missouri, MT Montana, NE Nebraska, NV Nevada, NH New Hampshire, NJ New Jersey,"
-        " NM New Mexico, NY New York, NC North Carolina, ND North Dakota, OH Ohio, OK Oklahoma, OR Oregon,"
-        " PA Pennsylvania, RI Rhode Island, SC South Carolina, SD South Dakota, TN Tennessee, TX Texas, UT Utah,"
-        " VT Vermont, VA Virginia, WA Washington, WV West Virginia, WI Wisconsin, WY Wyoming, AS American Samoa,"
-        " GU Guam, MP Northern Mariana Islands, PR Puerto Rico, VI Virgin Islands, AA Armed Forces Americas,"
-        " AE Armed Forces Europe, AP Armed Forces Pacific"
-    ),
-    "CA": _table(
-        "AB Alberta, BC British Columbia, MB Manitoba, NB New Brunswick, NL Newfoundland and Labrador,"
-        " NT Northwest Territories, NS Nova Scotia, NU Nunavut, ON Ontario, PE Prince Edward Island, QC Quebec,"
-        " QC Québec, SK Saskatchewan, YT Yukon"
-    ),
-    "AU": _table(
-        "ACT Australian Capital Territory, NSW New South Wales, NT Northern Territory, QLD Queensland,"
-        " SA South Australia, TAS Tasmania, VIC Victoria, WA Western Australia"
-    ),
-    "BR": _table(
-        "AC Acre, AL Alagoas, AP Amapá, AM Amazonas, BA Bahia, CE Ceará, DF Distrito Federal, ES Espírito Santo,"
-        " GO Goiás, MA Maranhão, MT Mato Grosso, MS Mato Grosso do Sul, MG Minas Gerais, PA Pará, PB Paraíba,"
-        " PR Paraná, PE Pernambuco, PI Piauí, RJ Rio de Janeiro, RN Rio Grande do Norte, RS Rio Grande do Sul,"
-        " RO Rondônia, RR Roraima, SC Santa Catarina, SP São Paulo, SE Sergipe, TO Tocantins"
-    ),
-}
-
-
 def country_code(text: str | None) -> str | None:
     """The code that Shopify knows for a country code of Amazon's, or None."""
     code = (text or "").strip().upper()
     code = COUNTRY_ALIASES.get(code, code)
     return code if code in COUNTRIES else None
-
-
-def province_code(country: str, state: str) -> str | None:
-    """The code of a state by its code or name, in countries whose states we know; else None."""
-    return PROVINCES.get(country, {}).get(state.strip().rstrip(".").casefold())

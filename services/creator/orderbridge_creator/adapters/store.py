@@ -109,6 +109,8 @@ _END_ATTEMPT = text("""
     where order_id = :order_id and attempt = :attempt
 """)
 
+_ENDED_AS = text("select exists (select from attempts where order_id = :order_id and outcome = :outcome)")
+
 # Whoever links an order to this one waits until the other has.
 _LINKING = text("select pg_advisory_xact_lock(hashtextextended('link:' || :gid, 0))")
 
@@ -208,6 +210,10 @@ class CreatorUnit(WaitsUnit):
                 "at": self.now,
             },
         )
+
+    async def ended_as(self, order_id: str, outcome: str) -> bool:
+        found = await self.connection.execute(_ENDED_AS, {"order_id": order_id, "outcome": outcome})
+        return bool(found.scalar_one())
 
     async def book(self, order: Order, reservation: Reservation) -> None:
         await self.connection.execute(

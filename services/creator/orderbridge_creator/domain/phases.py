@@ -139,7 +139,7 @@ def unknown(order: Order, now: datetime, clock: datetime, *, identity_taken: boo
     return _publish(replace(order, unknown_since=clock, identity_taken=identity_taken), fact)
 
 
-def created(order: Order, now: datetime, shopify: ShopifyOrder, reservation: Reservation) -> Change:
+def created(order: Order, now: datetime, shopify: ShopifyOrder, reservation: Reservation | None) -> Change:
     """The order exists; every command of the attempt is done, every other comes too late."""
     fact = OrderCreated(**_of_attempt(order, now), shopify=shopify, reservation=reservation)
     change = _publish(replace(order, unknown_since=None, look_up_first=False), fact)
@@ -151,8 +151,13 @@ def created(order: Order, now: datetime, shopify: ShopifyOrder, reservation: Res
     )
 
 
-def claimed(order: Order, now: datetime) -> Reservation:
-    """Shopify took the stock with the order; the lines are told while the match that was sent is still the newest."""
+def claimed(order: Order, now: datetime) -> Reservation | None:
+    """Shopify took the stock with the order; the lines are told while the match that was sent is still the newest.
+
+    None of an order that Amazon ships: it leaves the shop's stock alone.
+    """
+    if order.imported is not None and order.imported.fulfilled_by == "amazon":
+        return None
     sent = order.match
     same = isinstance(sent, OrderMatched) and order.fact is not None and sent.seq == order.fact.match_seq
     lines = reasons.reserved_lines(sent) if same and isinstance(sent, OrderMatched) else ()

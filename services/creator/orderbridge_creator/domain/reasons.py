@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -23,6 +24,7 @@ MESSAGE_PARKED = Reason(code="message_parked", message=MESSAGES["message_parked"
 BOUND_TO_VARIANT = ("sku_changed_after_import", "variant_missing")
 """Reasons of an unmatched order that only a rematch leads out of."""
 OUT_OF_STOCK = "unable_to_reserve_inventory"
+_EMAIL = re.compile(r"\be-?mail\b", re.IGNORECASE)
 
 
 def already_created(shopify: ShopifyOrder | None) -> Reason:
@@ -135,6 +137,11 @@ def of_refusal(problems: Iterable[Problem]) -> Reason:
         message=f"Shopify refused the order: {words}.",
         details={"problems": [{"code": code, "field": field, "message": said} for code, field, said in problems]},
     )
+
+
+def about_email(problems: Iterable[Problem]) -> bool:
+    """Whether Shopify names the e-mail address among what it does not take."""
+    return any(field.rpartition(".")[2] == "email" or _EMAIL.search(said) for _, field, said in problems)
 
 
 def of_cancellation(problems: Iterable[Problem]) -> Reason:

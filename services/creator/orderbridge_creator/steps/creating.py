@@ -16,7 +16,14 @@ import structlog
 from orderbridge.errors import Blocked, Permanent, Transient
 from orderbridge.events import ConnectionChanged, OrderMatched, Reason, Reservation, ShopifyOrder
 from orderbridge.ids import amazon_order_id_of
-from orderbridge.shopify.order_input import MoneyMismatch, OrderInput, PersonalData, build_order_input
+from orderbridge.shopify.order_input import (
+    MoneyMismatch,
+    OrderInput,
+    OrderPolicy,
+    PersonalData,
+    build_order_input,
+    order_policy,
+)
 from orderbridge.step.unit import DueRow
 
 from ..domain import phases, reasons
@@ -45,6 +52,8 @@ log = structlog.get_logger(__name__)
 UNCHECKED_S = 0.5
 """How soon to look again whether the shop was tried: without its metafield definition nothing may be sent."""
 LONGEST_WAIT_S = 60.0
+EMAIL_REFUSED = "email_refused"
+"""How an attempt ended whose e-mail address Shopify did not take: the next ones go without it."""
 
 
 @dataclass(frozen=True)
@@ -137,12 +146,20 @@ class Creating:
             raise Permanent(f"{row.key} is due without an import")
         stored = await unit.personal_data(order.order_id)
         personal = PersonalData.from_bytes(stored) if stored is not None else None
-        built = build_order_input(order.imported, match, personal, forced=forced)
+        policy = await self._policy(unit, order, connection)
+        built = build_order_input(order.imported, match, personal, policy, forced=forced)
         if not isinstance(built, OrderInput):
             held = reasons.of_money(built) if isinstance(built, MoneyMismatch) else reasons.of_address(built)
             await self._fail(unit, row, order, held)
             return None
         return _Write(order.fence, connection, match, built, forced)
+
+    async def _policy(self, unit: Unit, order: Order, connection: ConnectionChanged) -> OrderPolicy:
+        """The connection's, without an e-mail that Shopify refused: the order matters more."""
+        policy = order_policy(connection.settings)
+        if policy.customer_email != "none" and await unit.ended_as(order.order_id, EMAIL_REFUSED):
+            return replace(policy, customer_email="none")
+        return policy
 
     # --- looking up
 
@@ -248,6 +265,9 @@ class Creating:
                 await unit.end_attempt(order, "refused")
                 await unit.book(order, refused)
                 await self._fail(unit, row, order, reasons.of_stock(lines, stock), refused, blocked, stock)
+            case OrderRefused(problems) if reasons.about_email(problems) and "email" in claim.built.variables["order"]:
+                await unit.end_attempt(order, EMAIL_REFUSED)
+                await self._again(unit, row, order, 0.0, blocked, look_up_first=False)
             case OrderRefused(problems):
                 await unit.end_attempt(order, "refused")
                 await self._fail(unit, row, order, reasons.of_refusal(problems), None, blocked)
@@ -296,10 +316,12 @@ class Creating:
             log.error("order was created by another worker too", order_id=row.key, shopify_order_id=shopify.order_id)
             await unit.finish(row)
             return
-        change = phases.created(order, unit.now, shopify, phases.claimed(order, unit.now))
+        reservation = phases.claimed(order, unit.now)
+        change = phases.created(order, unit.now, shopify, reservation)
         unit.record(change)
         await unit.end_attempt(order, outcome, note)
-        await unit.book(order, phases.claimed(order, unit.now))
+        if reservation is not None:
+            await unit.book(order, reservation)
         await unit.finish(row)
         log.info("order created", order_id=row.key, shopify_order_id=shopify.order_id, attempt=order.attempts)
         if order.imported is not None and order.imported.disposition.kind == "cancel":
