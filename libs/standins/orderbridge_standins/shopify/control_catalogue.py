@@ -221,7 +221,7 @@ def _variant_as_json(variant: Variant) -> dict[str, Any]:
             {
                 "location": level.location.name,
                 "location_id": level.location.gid,
-                **{name: level.quantity(name) for name in ("available", "committed", "on_hand")},
+                **{name: level.quantity(name) for name in ("available", "committed", "reserved", "on_hand")},
             }
             for level in item.levels.values()
         ],

@@ -32,6 +32,7 @@ _SCOPES: Final[Mapping[str, str]] = {
     "orderCancel": "write_orders",
     "inventorySetQuantities": "write_inventory",
     "inventoryAdjustQuantities": "write_inventory",
+    "inventoryMoveQuantities": "write_inventory",
 }
 
 

@@ -1,4 +1,7 @@
-"""``inventorySetQuantities`` and ``inventoryAdjustQuantities``: compare-and-swap, repeatable under one key."""
+"""``inventorySetQuantities`` and ``inventoryAdjustQuantities``: compare-and-swap, repeatable under one key.
+
+``inventoryMoveQuantities`` builds on the same, in a module of its own.
+"""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,7 +16,7 @@ from .shop import Shop, StoredResult
 from .stock import InventoryItem, InventoryLevel, Location
 
 KEY_LIFE_S: Final = 24 * 3600.0
-_ADJUSTABLE: Final = ("available", "damaged", "incoming", "quality_control", "reserved", "safety_stock")
+ADJUSTABLE: Final = ("available", "damaged", "incoming", "quality_control", "reserved", "safety_stock")
 _REASONS: Final = (
     "correction, cycle_count_available, damaged, movement_canceled, movement_created, movement_received,"
     " movement_updated, other, promotion, quality_control, received, reservation_created, reservation_deleted,"
@@ -48,9 +51,10 @@ class InventoryAdjustmentGroup:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wish:
-    """One line of either mutation: by how much a quantity changes, once its level is known."""
+class Wish:
+    """By how much one quantity changes, once its level is known; ``place`` names its line, ``path`` what says so."""
 
+    place: tuple[str, ...]
     path: tuple[str, ...]
     given: Mapping[str, Any]
     name: str
@@ -61,37 +65,38 @@ def set_quantities(shop: Shop, given: Mapping[str, Any], key: str | None) -> Map
     """The payload of ``inventorySetQuantities``; all of its quantities are set, or none."""
     name = given["name"]
 
-    def wish(place: int, line: Mapping[str, Any]) -> _Wish:
+    def wish(place: int, line: Mapping[str, Any]) -> Wish:
         path = ("input", "quantities", str(place))
-        return _Wish(path, line, name, lambda level: line["quantity"] - level.quantity(name))
+        return Wish(path, path, line, name, lambda level: line["quantity"] - level.quantity(name))
 
     lines = given["quantities"]
-    _require_compare(lines, "InventoryQuantityInput")
+    require_compare(lines, "InventoryQuantityInput")
     wishes = [wish(place, line) for place, line in enumerate(lines)]
-    errors = [*_bad_reason(given), *_bad_set(name, lines)]
-    return _repeatable(shop, ("set", given), key, lambda: _apply(shop, given, wishes, errors))
+    errors = [*bad_reason(given), *_bad_set(name, lines)]
+    return repeatable(shop, ("set", given), key, lambda: apply(shop, given, wishes, errors))
 
 
 def adjust_quantities(shop: Shop, given: Mapping[str, Any], key: str | None) -> Mapping[str, Any]:
     """The payload of ``inventoryAdjustQuantities``; all of its changes are made, or none."""
     name, lines = given["name"], given["changes"]
 
-    def wish(place: int, line: Mapping[str, Any]) -> _Wish:
-        return _Wish(("input", "changes", str(place)), line, name, lambda _: int(line["delta"]))
+    def wish(place: int, line: Mapping[str, Any]) -> Wish:
+        path = ("input", "changes", str(place))
+        return Wish(path, path, line, name, lambda _: int(line["delta"]))
 
-    _require_compare(lines, "InventoryChangeInput")
+    require_compare(lines, "InventoryChangeInput")
     wishes = [wish(place, line) for place, line in enumerate(lines)]
-    errors = [*_bad_reason(given), *_bad_adjustment(name, lines)]
-    return _repeatable(shop, ("adjust", given), key, lambda: _apply(shop, given, wishes, errors))
+    errors = [*bad_reason(given), *_bad_adjustment(name, lines)]
+    return repeatable(shop, ("adjust", given), key, lambda: apply(shop, given, wishes, errors))
 
 
-def _require_compare(lines: list[Mapping[str, Any]], type_name: str) -> None:
+def require_compare(lines: list[Mapping[str, Any]], type_name: str) -> None:
     if any("changeFromQuantity" not in line for line in lines):
         message = f"{type_name} must include the following argument: changeFromQuantity."
         raise GraphQLError(message, extensions={"code": "INVALID_FIELD_ARGUMENTS"})
 
 
-def _repeatable(shop: Shop, arguments: Any, key: str | None, run: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
+def repeatable(shop: Shop, arguments: Any, key: str | None, run: Callable[[], Mapping[str, Any]]) -> Mapping[str, Any]:
     if key is None:
         message = "The @idempotent directive is required for this mutation but was not provided."
         raise GraphQLError(message, extensions={"code": "BAD_REQUEST"})
@@ -104,7 +109,7 @@ def _repeatable(shop: Shop, arguments: Any, key: str | None, run: Callable[[], M
     return stored.payload
 
 
-def _bad_reason(given: Mapping[str, Any]) -> Iterator[UserError]:
+def bad_reason(given: Mapping[str, Any]) -> Iterator[UserError]:
     if given["reason"] not in _REASONS.split(", "):
         message = f"The specified reason is invalid. Valid values are: {_REASONS}."
         yield UserError(message, ("input", "reason"), "INVALID_REASON")
@@ -127,8 +132,8 @@ def _bad_set(name: str, lines: list[Mapping[str, Any]]) -> Iterator[UserError]:
 
 
 def _bad_adjustment(name: str, lines: list[Mapping[str, Any]]) -> Iterator[UserError]:
-    if name not in _ADJUSTABLE:
-        message = f"The specified quantity name is invalid. Valid values are: {', '.join(_ADJUSTABLE)}."
+    if name not in ADJUSTABLE:
+        message = f"The specified quantity name is invalid. Valid values are: {', '.join(ADJUSTABLE)}."
         yield UserError(message, ("input", "name"), "INVALID_QUANTITY_NAME")
         return
     for place, line in enumerate(lines):
@@ -150,7 +155,7 @@ def _bad_adjustment(name: str, lines: list[Mapping[str, Any]]) -> Iterator[UserE
         yield UserError(message, ("input", "changes"), "MAX_ONE_LEDGER_DOCUMENT")
 
 
-def _apply(shop: Shop, given: Mapping[str, Any], wishes: list[_Wish], errors: list[UserError]) -> Mapping[str, Any]:
+def apply(shop: Shop, given: Mapping[str, Any], wishes: list[Wish], errors: list[UserError]) -> Mapping[str, Any]:
     found = [(wish, _level(shop, wish)) for wish in wishes]
     errors = errors or [level for _, level in found if isinstance(level, UserError)]
     if errors:
@@ -164,12 +169,12 @@ def _apply(shop: Shop, given: Mapping[str, Any], wishes: list[_Wish], errors: li
     return {"inventoryAdjustmentGroup": group, "userErrors": []}
 
 
-def _level(shop: Shop, wish: _Wish) -> InventoryLevel | UserError:
+def _level(shop: Shop, wish: Wish) -> InventoryLevel | UserError:
     number = number_of("InventoryItem", wish.given["inventoryItemId"])
     item = None if number is None else shop.items.get(number)
     if item is None:
         message = "The specified inventory item could not be found."
-        return UserError(message, (*wish.path, "inventoryItemId"), "INVALID_INVENTORY_ITEM")
+        return UserError(message, (*wish.place, "inventoryItemId"), "INVALID_INVENTORY_ITEM")
     place = number_of("Location", wish.given["locationId"])
     level = None if place is None else item.levels.get(place)
     if level is None:
@@ -181,7 +186,7 @@ def _level(shop: Shop, wish: _Wish) -> InventoryLevel | UserError:
     return level
 
 
-def _change(wish: _Wish, level: InventoryLevel, now: datetime) -> InventoryChange:
+def _change(wish: Wish, level: InventoryLevel, now: datetime) -> InventoryChange:
     delta = wish.delta(level)
     level.put(wish.name, level.quantity(wish.name) + delta, now)
     level.item.updated_at = now

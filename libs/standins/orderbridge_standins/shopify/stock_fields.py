@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from graphql import get_directive_values
 
-from . import stock_changes
+from . import stock_changes, stock_moves
 from .gids import gid, number_of, split_gid
 from .pages import Connection, Key
 from .resolving import Arguments, paged, resolves, searched, shop_of
@@ -102,6 +102,11 @@ def _set_quantities(_: None, info: Any, arguments: Arguments) -> Mapping[str, An
 @resolves("Mutation", "inventoryAdjustQuantities")
 def _adjust_quantities(_: None, info: Any, arguments: Arguments) -> Mapping[str, Any]:
     return stock_changes.adjust_quantities(shop_of(info), arguments["input"], _idempotency_key(info))
+
+
+@resolves("Mutation", "inventoryMoveQuantities")
+def _move_quantities(_: None, info: Any, arguments: Arguments) -> Mapping[str, Any]:
+    return stock_moves.move_quantities(shop_of(info), arguments["input"], _idempotency_key(info))
 
 
 def _idempotency_key(info: Any) -> str | None:
