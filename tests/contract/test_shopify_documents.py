@@ -21,7 +21,7 @@ from graphql.execution import get_variable_values
 from graphql.language import DocumentNode
 
 import orderbridge.shopify.documents
-from orderbridge.shopify import CancelAccepted, OrderAccepted
+from orderbridge.shopify import CancelAccepted, Moved, OrderAccepted, StockMove
 from orderbridge.shopify.documents import document
 from orderbridge.shopify.order_input import OrderInput, build_order_input
 from orderbridge.shopify.regions import COUNTRIES
@@ -118,6 +118,10 @@ async def use_everything(shop: ShopUnderTest, shown: list[dict[str, Any]]) -> No
     await client.execute(
         DEMO, "stock_of_item", {"ids": [shown[0]["inventory_item_id"]], "first": 1, "after": None}, cost=9
     )
+    level = next(each for each in shown[0]["levels"] if each["available"])
+    moved = StockMove(shown[0]["inventory_item_id"], level["location_id"], 1, level["available"])
+    held = await client.move_stock(DEMO, [moved], "reserve", key="k", document="gid://orderbridge/AmazonOrder/1")
+    assert held == Moved()
     taxed = line(
         "27.50",
         breakdown("ITEM", "25.00"),

@@ -22,6 +22,17 @@ from .privacy import Problem
 from .search import VariantSearch
 from .setup import ShopSetup
 from .stock import Stock, StockLevel, StockReader
+from .stock_moves import (
+    MOVE_SCOPE,
+    MOVES_A_CALL,
+    ItemsGone,
+    Moved,
+    MoveOutcome,
+    MoveRefused,
+    MoveStale,
+    StockMove,
+    StockMover,
+)
 from .tokens import Shop
 from .webhooks import WebhookSubscriber
 
@@ -30,6 +41,7 @@ class Shopify(
     CatalogueReader,
     CatalogueExporter,
     StockReader,
+    StockMover,
     OrderWriter,
     OrderCanceller,
     ShopSetup,
@@ -41,6 +53,8 @@ class Shopify(
 
 __all__ = [
     "DEFAULT_BASE_URL",
+    "MOVES_A_CALL",
+    "MOVE_SCOPE",
     "Budget",
     "CancelAccepted",
     "CancelRefused",
@@ -48,6 +62,11 @@ __all__ = [
     "Export",
     "FoundOrder",
     "IdentityTaken",
+    "ItemsGone",
+    "MoveOutcome",
+    "MoveRefused",
+    "MoveStale",
+    "Moved",
     "OrderAccepted",
     "OrderRefused",
     "OutOfPoints",
@@ -59,6 +78,7 @@ __all__ = [
     "ShownOrder",
     "Stock",
     "StockLevel",
+    "StockMove",
     "StockRefused",
     "Variant",
     "admin_url",

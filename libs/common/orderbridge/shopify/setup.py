@@ -19,13 +19,15 @@ CREATE_COST: Final = 10
 
 
 class ShopSetup(Client):
-    async def check(self, shop: Shop) -> list[str]:
+    async def check(self, shop: Shop, *, also: tuple[str, ...] = ()) -> list[str]:
         """What is missing at the shop, in words for a person; empty when it is ready for orders.
+
+        ``also`` are scopes that the connection's settings need beside those that every road needs.
 
         :raises Blocked: unauthorized, or no such shop.
         """
         scopes, definition = await self._read_setup(shop)
-        missing = [f"scope {scope}" for scope in SCOPES if not _granted(scope, scopes)]
+        missing = [f"scope {scope}" for scope in (*SCOPES, *also) if not _granted(scope, scopes)]
         if not _is_ours(definition):
             missing.append(DEFINITION)
         return missing
