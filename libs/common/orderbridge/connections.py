@@ -51,6 +51,9 @@ class ConnectionSettings(BaseModel):
     poll_interval_s: Annotated[int, Field(ge=1, le=86_400)] = 300
     overlap_s: Annotated[int, Field(ge=0, le=86_400)] = 600
     safety_lag_s: Annotated[int, Field(ge=120, le=86_400)] = 180
+    hold_stock_while_pending: bool = Field(
+        default=False, description="on: units of orders that wait at Amazon are moved from available to reserved"
+    )
     wake_on_restock: bool = Field(
         default=True, description="off: orders without stock wait for the Export button, whatever is restocked"
     )

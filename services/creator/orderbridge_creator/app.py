@@ -56,10 +56,11 @@ from orderbridge.web import health_app, listen, serve_http
 from .adapters.shop import Shops
 from .adapters.store import CreatorUnit, published
 from .migrations import MIGRATIONS
-from .ports import CANCEL, CREATE, REREAD, RESOLVE, RESTOCK
+from .ports import CANCEL, CREATE, HOLD, REREAD, RESOLVE, RESTOCK
 from .settings import Settings
 from .steps.closing import Closing
 from .steps.creating import Creating
+from .steps.holding import Holding
 from .steps.intake import take_commands, take_imports, take_matches
 from .steps.restocking import Restocking, take_shop_changes
 from .steps.watch import ConnectionWatch, take_settings
@@ -76,6 +77,7 @@ class Creator:
     runtime: Runtime[CreatorUnit]
     workers: DueWorkers
     creating: Creating
+    holding: Holding
 
 
 def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: Settings) -> Creator:
@@ -96,6 +98,7 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
     )
     creating = Creating(store, locks, shops, settings.orderbridge_settle_s, settings.orderbridge_stock_reread_s)
     closing = Closing(store, locks, shops)
+    holding = Holding(store, locks, shops, settings.orderbridge_stock_reread_s)
     restocking = Restocking(store, shops, settings.orderbridge_stock_reread_s)
     workers = DueWorkers(
         store,
@@ -105,6 +108,7 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
             CREATE: creating.create,
             RESOLVE: closing.resolve,
             CANCEL: closing.cancel,
+            HOLD: holding.hold,
             RESTOCK: restocking.restock,
             REREAD: restocking.reread,
             SET_ASIDE: runtime.take_set_aside,
@@ -113,7 +117,7 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
         at_once=32,
         each=6,
     )
-    return Creator(store, runtime, workers, creating)
+    return Creator(store, runtime, workers, creating, holding)
 
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:

@@ -13,8 +13,9 @@ from orderbridge.events import ConnectionChanged, Mode, Reservation, ShopifyOrde
 from orderbridge.step import ConnectionEvent, Work
 from orderbridge.step.unit import DueRow
 
+from .domain.hold import Hold
 from .domain.order import Change, Order
-from .domain.outcomes import CancelAccepted, CancelRefused, Outcome, Stock
+from .domain.outcomes import CancelAccepted, CancelRefused, MoveOutcome, Outcome, Stock
 from .domain.remedies import AtShopify
 from .domain.waiting import Queue, Wait
 
@@ -24,6 +25,8 @@ RESOLVE = "resolve"
 """The kind of due work that links an order to one that Shopify has; its key is the order_id."""
 CANCEL = "cancel"
 """The kind of due work that cancels an order's Shopify order; its key is the order_id."""
+HOLD = "hold"
+"""The kind of due work that holds an order's units, or gives them back; its key is the order_id."""
 RESTOCK = "restock"
 """The kind of due work that looks whether flagged orders can be had now; its key is the connection_id."""
 REREAD = "reread"
@@ -144,6 +147,10 @@ class SettingsUnit(Unit, Protocol):
         """Keep what is newer than the settings known here, and have the connection tried; those that were removed."""
         ...
 
+    async def hold_anew(self, connection_id: str) -> None:
+        """Make the holding of all orders due that wait or hold something."""
+        ...
+
     async def drop_work(self, connection_id: str, kept: Collection[str]) -> None:
         """Nothing is due of a removed connection any more but work of the kinds that are ``kept``."""
         ...
@@ -195,3 +202,15 @@ class ShopifyOrders(Protocol):
         ...
 
     async def job_done(self, connection: ConnectionChanged, job: str) -> bool: ...
+
+
+class ShopifyStock(Protocol):
+    """The stock of a connection's shop; every call may raise ``Transient`` or ``Blocked``."""
+
+    async def stock(
+        self, connection: ConnectionChanged, variant_ids: Iterable[str], *, urgent: bool = True
+    ) -> Mapping[str, Stock]: ...
+
+    async def move(self, connection: ConnectionChanged, order_id: str, hold: Hold) -> MoveOutcome:
+        """What the hold intends; ``Transient``, ``Blocked``: it may have been done, make the same call again."""
+        ...

@@ -60,6 +60,10 @@ def test_a_match_that_was_asked_for_says_so() -> None:
         (progress("planned", mode="force"), "The order is about to be created in Shopify, whatever the stock."),
         (progress("sending", attempts=2), "Attempt 2 was sent to Shopify."),
         (progress("holding"), "Stock is held for the order until it can be created."),
+        (
+            progress("holding", reservation=Reservation(state="released", at=at())),
+            "The stock that was held for the order was released.",
+        ),
         (progress("resolved"), "An operator closed the order as handled elsewhere."),
         (created(), "Shopify order #1001 was created."),
         (failed(), "Unable to reserve inventory: MUG needs 1, 0 are available."),

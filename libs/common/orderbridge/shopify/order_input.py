@@ -87,12 +87,13 @@ def build_order_input(
     policy: OrderPolicy = DEFAULTS,
     *,
     forced: bool = False,
+    held: bool = False,
 ) -> OrderInput | Problem:
     """The input of ``orderCreate``, or why the order must be held.
 
     ``match`` answers ``order``: every line that counts has targets there, or ``ValueError`` leaves. ``forced`` skips
-    Shopify's stock policy. Lines with quantity 0 (canceled at Amazon) are left out. What Amazon ships needs no
-    address: Amazon shows no more than its place.
+    Shopify's stock policy, and so does ``held``: the order's units are reserved for it already. Lines with quantity 0
+    (canceled at Amazon) are left out. What Amazon ships needs no address: Amazon shows no more than its place.
     """
     lines = [line for line in order.lines if line.quantity > 0]
     charges = read_charges(order, lines, policy.tax_mode)
@@ -116,7 +117,7 @@ def build_order_input(
     total = shopify_total(fields)
     if order.total is None or total != order.total:  # the sum that counts is the one of what is really sent
         return MoneyMismatch(order.total, total, (), "the order as it would be sent has another total")
-    return OrderInput({"order": fields, "options": _options(order, forced=forced)}, total)
+    return OrderInput({"order": fields, "options": _options(order, ignoring=forced or held)}, total)
 
 
 def shopify_total(order: Mapping[str, Any]) -> Money:
@@ -240,9 +241,9 @@ def _payment(order: OrderImported, charges: Charges) -> dict[str, Any]:
     return {"financialStatus": "PAID", "transactions": [sent]}
 
 
-def _options(order: OrderImported, *, forced: bool) -> dict[str, Any]:
+def _options(order: OrderImported, *, ignoring: bool) -> dict[str, Any]:
     """Nobody gets a mail. What Amazon ships comes out of Amazon's stock, not the shop's."""
-    behaviour = "DECREMENT_IGNORING_POLICY" if forced else "DECREMENT_OBEYING_POLICY"
+    behaviour = "DECREMENT_IGNORING_POLICY" if ignoring else "DECREMENT_OBEYING_POLICY"
     if order.fulfilled_by == "amazon":
         behaviour = "BYPASS"
     return {"inventoryBehaviour": behaviour, "sendReceipt": False, "sendFulfillmentReceipt": False}

@@ -127,11 +127,17 @@ def _creation_in_words(said: dict[str, Any], resolved: bool) -> tuple[str, str]:
         "planned": f"The order is about to be created in Shopify{forced}.",
         "sending": f"Attempt {said.get('attempts')} was sent to Shopify{forced}.",
         "unknown": MESSAGES["outcome_unknown"],
-        "holding": "Stock is held for the order until it can be created.",
+        "holding": _held_in_words(said),
         "resolved": MESSAGES["resolved_by_operator"],
         "canceled": _canceled_in_words(said, name),
     }
     return phase, words.get(phase, f"The creation is {phase}.")
+
+
+def _held_in_words(said: Mapping[str, Any]) -> str:
+    if (said.get("reservation") or {}).get("state") == "released":
+        return "The stock that was held for the order was released."
+    return "Stock is held for the order until it can be created."
 
 
 def _canceled_in_words(said: Mapping[str, Any], name: str | None) -> str:

@@ -11,6 +11,7 @@ from orderbridge.events import ConnectionChanged, ShopifyOrder
 from orderbridge.shopify.answers import DEFINITION
 from orderbridge.shopify.client import READ_RESERVE
 
+from ..domain.hold import Hold, document_of
 from ..domain.outcomes import (
     Accepted,
     CancelAccepted,
@@ -18,6 +19,9 @@ from ..domain.outcomes import (
     Closed,
     IdentityTaken,
     Level,
+    MoveOutcome,
+    MoveRefused,
+    MoveStale,
     NotSent,
     OrderRefused,
     Outcome,
@@ -25,6 +29,8 @@ from ..domain.outcomes import (
     Stock,
     StockRefused,
     Unanswered,
+    UnitsGone,
+    UnitsMoved,
 )
 from ..domain.remedies import AtShopify
 
@@ -43,7 +49,8 @@ class Shops:
         Raises ``Blocked`` that names everything that is missing, not only the first.
         """
         shop = await self._keys.of(connection)
-        missing = await self._client.check(shop)
+        also = (shopify.MOVE_SCOPE,) if connection.settings.hold_stock_while_pending else ()
+        missing = await self._client.check(shop, also=also)
         if DEFINITION in missing:
             missing.remove(DEFINITION)
             try:
@@ -95,6 +102,31 @@ class Shops:
         found = await self._client.stock_of(shop, list(variant_ids), reserve=0.0 if urgent else READ_RESERVE)
         return {variant_id: _stock(stock) for variant_id, stock in found.items()}
 
+    async def move(self, connection: ConnectionChanged, order_id: str, hold: Hold) -> MoveOutcome:
+        """Towards reserved only from the stock that was read; back to available whatever there is."""
+        back = hold.state == "releasing"
+        answer = await self._client.move_stock(
+            await self._keys.of(connection),
+            [
+                shopify.StockMove(
+                    move.inventory_item_id, move.location_id, move.units, None if back else move.available
+                )
+                for move in hold.open_moves
+            ],
+            "release" if back else "reserve",
+            key=hold.key(order_id),
+            document=document_of(order_id),
+        )
+        match answer:
+            case shopify.Moved():
+                return UnitsMoved()
+            case shopify.MoveStale():
+                return MoveStale()
+            case shopify.ItemsGone(places):
+                return UnitsGone(places)
+            case shopify.MoveRefused(problems):
+                return MoveRefused(problems)
+
     async def order(self, connection: ConnectionChanged, gid: str) -> AtShopify | None:
         shop = await self._keys.of(connection)
         found = await self._client.order_by_id(shop, gid)
@@ -116,7 +148,8 @@ def _stock(stock: shopify.Stock) -> Stock:
     return Stock(
         limited=stock.tracked and stock.policy != "CONTINUE",
         levels=tuple(
-            Level(level.location, level.active and level.fulfils_online, level.available) for level in stock.levels
+            Level(level.location, level.active and level.fulfils_online, level.available, level.location_id or None)
+            for level in stock.levels
         ),
         sku=stock.sku,
         inventory_item_id=stock.inventory_item_id or None,

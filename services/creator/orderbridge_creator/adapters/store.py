@@ -34,12 +34,12 @@ from orderbridge.step.unit import DueRow
 from orderbridge.topics import CREATED, FAILED, PROGRESS
 from orderbridge.vault import Vault
 
-from ..domain import reasons
+from ..domain import holding, reasons
 from ..domain.order import CONNECTION_CODES, Asked, Change, Order, Remedy
 from ..domain.phases import held, held_back
 from ..domain.remedies import give_up
-from ..ports import CANCEL, CREATE, RESOLVE, Intent
-from .waits import WaitsUnit
+from ..ports import CANCEL, CREATE, HOLD, RESOLVE, Intent
+from .holds import HOLDS, HoldsUnit
 
 _ASKED = TypeAdapter(tuple[Asked, ...])
 _REMEDIES = TypeAdapter(tuple[Remedy, ...])
@@ -54,7 +54,7 @@ _INSERT = text("""
 _COLUMNS = """
     order_id, connection_id, cast(imported as text) as imported, cast(match as text) as match,
     cast(asked as text) as asked, cast(remedies as text) as remedies, cast(fact as text) as fact, fence,
-    unknown_since, look_up_first, identity_taken
+    unknown_since, look_up_first, identity_taken, cast(hold as text) as hold, hold_intents
 """
 
 _LOCK = text(f"""
@@ -75,15 +75,17 @@ _WRITE = text("""
         remedies = cast(new.remedies as jsonb), awaited = new.awaited, fact = cast(new.fact as jsonb),
         phase = new.phase, seq = new.seq, attempts = new.attempts, fence = new.fence,
         unknown_since = new.unknown_since, look_up_first = new.look_up_first, identity_taken = new.identity_taken,
-        shopify_order_id = new.shopify_order_id, shopify_order_name = new.shopify_order_name
+        shopify_order_id = new.shopify_order_id, shopify_order_name = new.shopify_order_name,
+        hold = cast(new.hold as jsonb), hold_intents = new.hold_intents
     from unnest(
         cast(:order_id as text[]), cast(:imported as text[]), cast(:match as text[]), cast(:asked as text[]),
         cast(:remedies as text[]), cast(:awaited as boolean[]), cast(:fact as text[]), cast(:phase as text[]),
         cast(:seq as bigint[]), cast(:attempts as integer[]), cast(:fence as bigint[]),
         cast(:unknown_since as timestamptz[]), cast(:look_up_first as boolean[]), cast(:identity_taken as boolean[]),
-        cast(:shopify_order_id as text[]), cast(:shopify_order_name as text[])
+        cast(:shopify_order_id as text[]), cast(:shopify_order_name as text[]), cast(:hold as text[]),
+        cast(:hold_intents as integer[])
     ) as new (order_id, imported, match, asked, remedies, awaited, fact, phase, seq, attempts, fence, unknown_since,
-              look_up_first, identity_taken, shopify_order_id, shopify_order_name)
+              look_up_first, identity_taken, shopify_order_id, shopify_order_name, hold, hold_intents)
     where orders.order_id = new.order_id
 """)
 
@@ -122,7 +124,7 @@ _BOOK = text("""
 """)
 
 
-class CreatorUnit(WaitsUnit):
+class CreatorUnit(HoldsUnit):
     """A transaction of the creator."""
 
     def __init__(self, connection: AsyncConnection, service: Service, now: datetime, vault: Vault) -> None:
@@ -238,12 +240,24 @@ class CreatorUnit(WaitsUnit):
             order = (await self.lock_orders([row.key]))[row.key]
             parked = held(order, self.now) if row.kind == CREATE else give_up(order, self.now, reasons.MESSAGE_PARKED)
             self.record(parked)
+        if row.kind == HOLD:
+            await self._give_up_hold((await self.lock_orders([row.key]))[row.key])
+
+    async def _give_up_hold(self, order: Order) -> None:
+        """A call that can be made no more is forgotten: a replay begins anew."""
+        if order.hold is None or not holding.expired(order.hold, self.now):
+            return
+        change = holding.abandoned(order, self.now)
+        self.record(change)
+        if order.hold.state == "releasing":
+            await self.book(change.order, order.hold.reservation("released", self.now))
 
     async def flush(self) -> None:
         if self._changed:
             rows = [_row(order) for order in self._changed.values()]
             await self.connection.execute(_WRITE, {name: [row[name] for row in rows] for name in rows[0]})
             await self.follow(self._changed.values())
+            await self.follow_holds(self._changed.values())
             self._changed = {}
         await super().flush()
 
@@ -275,6 +289,8 @@ def _order(row: RowMapping) -> Order:
         unknown_since=row["unknown_since"],
         look_up_first=row["look_up_first"],
         identity_taken=row["identity_taken"],
+        hold=HOLDS.validate_json(row["hold"]) if row["hold"] else None,
+        hold_intents=row["hold_intents"],
     )
 
 
@@ -320,4 +336,6 @@ def _row(order: Order) -> dict[str, Any]:
         "identity_taken": order.identity_taken,
         "shopify_order_id": shopify.order_id if shopify else None,
         "shopify_order_name": shopify.name if shopify else None,
+        "hold": HOLDS.dump_json(order.hold).decode() if order.hold else None,
+        "hold_intents": order.hold_intents,
     }

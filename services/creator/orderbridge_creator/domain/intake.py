@@ -86,7 +86,8 @@ def _unmatched(order: Order, match: OrderUnmatched, now: datetime) -> Change:
 
 
 def _attempt(order: Order, now: datetime, blocked: Reason | None) -> Change:
-    answered = order.fact is not None and order.fact.match_seq == order.match_seq
+    # What is held says nothing of an attempt.
+    answered = order.fact is not None and order.phase != "holding" and order.fact.match_seq == order.match_seq
     if answered and not order.waiting:
         # Its work may have ended while something of the order was parked.
         return Change(order, due=order.due)
@@ -110,6 +111,7 @@ def plan(order: Order, now: datetime) -> Change:
             match_seq=order.match_seq,
             phase="planned",
             attempts=order.attempts,
+            reservation=order.held,
         ),
     )
 
@@ -125,6 +127,7 @@ def _blocked_fact(order: Order, now: datetime, blocked: Reason) -> OrderFailed:
         imported_seq=order.imported_seq,
         match_seq=order.match_seq,
         attempts=order.attempts,
+        reservation=order.held,
         reason=blocked,
     )
 

@@ -16,7 +16,10 @@ from orderbridge.events import (
     OrderImported,
     OrderMatched,
     Reason,
+    Reservation,
 )
+
+from .hold import Hold
 
 CONNECTION_CODES = ("connection_unauthorized", "connection_misconfigured")
 """Reasons of a failure that passes by itself once the connection works: the order stays due."""
@@ -70,6 +73,10 @@ class Order:
     """Shopify asked us to slow down: nothing promises that a throttled call did nothing."""
     identity_taken: bool = False
     """Shopify said of the newest attempt that the Amazon order id is taken."""
+    hold: Hold | None = None
+    """Units that are held for the order at the shop, or on their way; None: nothing is."""
+    hold_intents: int = 0
+    """Counted up by each change of what is held, so that no two of them are one to Shopify."""
 
     @property
     def phase(self) -> str | None:
@@ -119,6 +126,13 @@ class Order:
     def open_outcome(self) -> bool:
         """Whether an attempt was sent whose outcome is not known yet."""
         return self.phase in ("sending", "unknown")
+
+    @property
+    def held(self) -> Reservation | None:
+        """The units that are held, as the order's facts show them."""
+        if self.hold is None or self.hold.held_at is None:
+            return None
+        return self.hold.reservation("held", self.hold.held_at)
 
     @property
     def wanted(self) -> OrderMatched | None:

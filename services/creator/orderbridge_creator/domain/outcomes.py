@@ -82,12 +82,40 @@ class CancelRefused:
 
 
 @dataclass(frozen=True)
+class UnitsMoved:
+    """All of them, now or when the same call was made before."""
+
+
+@dataclass(frozen=True)
+class MoveStale:
+    """None was moved: the stock is not what was read, or an earlier try of the call failed."""
+
+
+@dataclass(frozen=True)
+class UnitsGone:
+    """None was moved: the items or locations of these moves, by their places in the call, are not there."""
+
+    places: frozenset[int]
+
+
+@dataclass(frozen=True)
+class MoveRefused:
+    """None was moved, for what the call says."""
+
+    problems: tuple[Problem, ...]
+
+
+MoveOutcome = UnitsMoved | MoveStale | UnitsGone | MoveRefused
+
+
+@dataclass(frozen=True)
 class Level:
     """A variant's units at one location; ``serves`` when online orders can be fulfilled from it."""
 
     location: str
     serves: bool
     available: int
+    location_id: str | None = None
 
 
 @dataclass(frozen=True)

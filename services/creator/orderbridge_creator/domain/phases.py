@@ -26,7 +26,7 @@ from orderbridge.events import (
 from orderbridge.ids import amazon_order_id_of
 from orderbridge.money import Money
 
-from . import reasons
+from . import holding, reasons
 from .intake import plan
 from .order import Cause, Change, Ending, Order, end_apart, end_commands
 from .outcomes import Accepted
@@ -60,13 +60,18 @@ class LookUp:
 
 
 @dataclass(frozen=True)
+class Reserving:
+    """Units are being moved for the order, or others are held than it needs: nothing is sent until that is settled."""
+
+
+@dataclass(frozen=True)
 class Send:
     """Create the order from this match."""
 
     match: OrderMatched
 
 
-Step = Nothing | Held | TakeOver | Settle | LookUp | Send
+Step = Nothing | Held | TakeOver | Settle | LookUp | Reserving | Send
 
 
 def next_step(order: Order, clock: datetime, settle_s: float, *, parked: bool) -> Step:
@@ -88,6 +93,8 @@ def next_step(order: Order, clock: datetime, settle_s: float, *, parked: bool) -
         return Held()
     if order.look_up_first:
         return LookUp()
+    if order.hold is not None and not (order.hold.state == "held" and holding.covers(order.hold, match)):
+        return Reserving()
     return Send(match)
 
 
@@ -129,13 +136,14 @@ def sending(order: Order, now: datetime) -> Change:
         match_seq=order.match_seq,
         phase="sending",
         attempts=order.attempts + 1,
+        reservation=order.held,
     )
     return _publish(replace(order, asked=carried, unknown_since=None, look_up_first=False, identity_taken=False), fact)
 
 
 def unknown(order: Order, now: datetime, clock: datetime, *, identity_taken: bool = False) -> Change:
     """The outcome is open from ``clock`` (the database's time) on."""
-    fact = OrderProgress(**_of_attempt(order, now), phase="unknown")
+    fact = OrderProgress(**_of_attempt(order, now), phase="unknown", reservation=order.held)
     return _publish(replace(order, unknown_since=clock, identity_taken=identity_taken), fact)
 
 
@@ -170,7 +178,7 @@ def failed(order: Order, now: datetime, reason: Reason, reservation: Reservation
     Commands that came after it was sent wait for an attempt of their own.
     """
     sent = order.open_outcome
-    fact = OrderFailed(**_of_attempt(order, now), reason=reason, reservation=reservation)
+    fact = OrderFailed(**_of_attempt(order, now), reason=reason, reservation=reservation or order.held)
     ended = order.carried if sent else order.open_commands
     change = _publish(replace(order, unknown_since=None, look_up_first=False), fact)
     return change.then(lambda it: end_commands(it, ended, Ending("done", "failed", reason), now))
@@ -178,7 +186,7 @@ def failed(order: Order, now: datetime, reason: Reason, reservation: Reservation
 
 def disconnected(order: Order, now: datetime, reason: Reason) -> Change:
     """The connection stopped working before anything was created: the order fails for now, and stays due."""
-    fact = OrderFailed(**_of_attempt(order, now), reason=reason)
+    fact = OrderFailed(**_of_attempt(order, now), reason=reason, reservation=order.held)
     change = _publish(order, fact)
     return change.then(lambda it: end_commands(it, it.open_commands, Ending("rejected", reason=reason), now))
 

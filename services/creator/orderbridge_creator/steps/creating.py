@@ -51,6 +51,8 @@ log = structlog.get_logger(__name__)
 
 UNCHECKED_S = 0.5
 """How soon to look again whether the shop was tried: without its metafield definition nothing may be sent."""
+RESERVING_S = 0.3
+"""How soon to look again whether the units that are being moved for the order are."""
 LONGEST_WAIT_S = 60.0
 EMAIL_REFUSED = "email_refused"
 """How an attempt ended whose e-mail address Shopify did not take: the next ones go without it."""
@@ -128,6 +130,8 @@ class Creating:
                     await (unit.postpone(row, REMOVED_S) if order.open_outcome else unit.finish(row))
                 case phases.LookUp():
                     return _Look(order.fence, await settings_for(unit, row))
+                case phases.Reserving():
+                    await unit.postpone(row, RESERVING_S)
                 case phases.Send() if blocked is not None:
                     unit.record(block(order, unit.now, reasons.of_connection(blocked)))
                     await unit.postpone(row, 0.0)
@@ -147,10 +151,11 @@ class Creating:
         stored = await unit.personal_data(order.order_id)
         personal = PersonalData.from_bytes(stored) if stored is not None else None
         policy = await self._policy(unit, order, connection)
-        built = build_order_input(order.imported, match, personal, policy, forced=forced)
+        held = order.hold is not None
+        built = build_order_input(order.imported, match, personal, policy, forced=forced, held=held)
         if not isinstance(built, OrderInput):
-            held = reasons.of_money(built) if isinstance(built, MoneyMismatch) else reasons.of_address(built)
-            await self._fail(unit, row, order, held)
+            why = reasons.of_money(built) if isinstance(built, MoneyMismatch) else reasons.of_address(built)
+            await self._fail(unit, row, order, why)
             return None
         return _Write(order.fence, connection, match, built, forced)
 
