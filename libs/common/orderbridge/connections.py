@@ -73,3 +73,6 @@ class ConnectionSettings(BaseModel):
         default={}, max_length=50, description="Amazon's service level to the title of the Shopify shipping line"
     )
     unmatched_lines: Literal["hold"] = "hold"
+    on_cancel: Literal["flag", "cancel_and_restock"] = Field(
+        default="flag", description="what becomes of the Shopify order when Amazon cancels an order that is created"
+    )

@@ -34,6 +34,14 @@ class Reason(Event):
     details: dict[str, Any] = {}
 
 
+class Attention(Event):
+    """What a person should see on an order whatever its status (contract section 4)."""
+
+    code: str
+    message: str
+    since: datetime
+
+
 class Fact(Event):
     """A service's whole view of one order; ``seq`` is dense from 1 per order and source."""
 
@@ -105,6 +113,8 @@ class OrderImported(Fact):
     ship_by: datetime | None = None
     replaces: str | None = None
     """The Amazon order that this one replaces or exchanges."""
+    cancel_requested_at: datetime | None = None
+    """Amazon's time of the first revision in which the buyer asks to cancel; None: he does not, or not any more."""
     total: Money | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     """The order's own, beside those of its lines (a delivery tip, and sums over the lines)."""
@@ -202,6 +212,22 @@ class ShopifyOrder(Event):
     admin_url: str | None = None
 
 
+class MadeItem(Event):
+    """Units of one order item."""
+
+    order_item_id: str
+    amazon_sku: str | None = None
+    quantity: int
+
+
+class MadeOf(Event):
+    """What of Amazon's order the Shopify order was made of: what differs from it now has changed since."""
+
+    total: Money | None = None
+    items: tuple[MadeItem, ...] = ()
+    personal_data_rev: int = 0
+
+
 class CreationFact(Fact):
     """The creation's phase, of the import and match it answers; ``attempts`` counts what was sent to Shopify."""
 
@@ -214,6 +240,9 @@ class CreationFact(Fact):
     reservation: Reservation | None = None
     shopify: ShopifyOrder | None = None
     """The order at Shopify, of one that was created, and stays with one that was canceled afterwards."""
+    made_of: MadeOf | None = None
+    """Of the newest attempt that was sent; of an order that was linked by hand what was known of it then."""
+    attention: tuple[Attention, ...] = ()
 
 
 class OrderProgress(CreationFact):

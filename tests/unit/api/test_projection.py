@@ -5,13 +5,14 @@ from __future__ import annotations
 import itertools
 import json
 import random
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from orderbridge.events import Event, Fact, MessageParked, Reservation
+from orderbridge.events import Attention, Event, Fact, MessageParked, Reservation
 from orderbridge_api.domain.own import heard, open_parked, with_stuck
 from orderbridge_api.domain.projection import (
     OrderState,
@@ -56,8 +57,9 @@ def shown(*events: Event) -> dict[str, Any]:
     return answer
 
 
+CHANGED = Attention(code="changed_at_amazon_after_creation", message="It changed.", since=at(2))
 IMPORTS = st.builds(
-    lambda seq, kind, hour: imported(seq, kind[0], kind[1], at=at(60 * hour)),
+    lambda seq, kind, hour, asked: imported(seq, kind[0], kind[1], at=at(60 * hour), cancel_requested_at=asked),
     st.integers(1, 4),
     st.sampled_from(
         [
@@ -68,6 +70,7 @@ IMPORTS = st.builds(
         ]
     ),
     st.integers(-3, 3),
+    st.sampled_from([None, at(5)]),
 )
 MATCHES = st.builds(
     lambda seq, of, found: (matched if found else unmatched)(seq, of),
@@ -80,6 +83,7 @@ CREATIONS = st.one_of(
         progress, st.sampled_from(["planned", "sending", "unknown"]), st.integers(1, 3), match_seq=st.integers(1, 4)
     ),
     st.builds(created, st.just(4)),
+    st.builds(lambda seq: created(seq, attention=(CHANGED,)), st.just(6)),
     st.builds(failed, st.just(5), st.integers(1, 4)),
 )
 WORDS = st.builds(
@@ -202,6 +206,36 @@ def test_stuck_is_shown_until_a_newer_fact_comes() -> None:
 
     assert resource_of(take(state, progress("planned"))).attention == ()
     assert resource_of(take(state, created())).attention == ()
+
+
+def test_what_the_creator_says_the_buyer_asked_and_the_clock_found_is_shown_in_this_order() -> None:
+    elsewhere = datetime(2026, 11, 20, 13, 5, tzinfo=timezone(timedelta(hours=1)))
+    asked = imported(cancel_requested_at=elsewhere)
+    order = shown(asked, matched(), created(3, attention=(CHANGED,)))
+    assert order["attention"] == [
+        {"code": "changed_at_amazon_after_creation", "message": "It changed.", "since": "2026-11-20T12:02:00Z"},
+        {
+            "code": "buyer_requested_cancel",
+            "message": "The buyer asked on 2026-11-20 at 12:05 UTC to cancel the order.",
+            "since": "2026-11-20T12:05:00Z",
+        },
+    ]
+    state = state_of(asked, matched(), progress("planned"))
+    state = take(state, with_stuck(state.own, ORDER, state.seqs, "No outcome.", at(11)))
+    assert [one.code for one in resource_of(state).attention] == ["buyer_requested_cancel", "stuck"]
+
+
+@pytest.mark.parametrize(
+    "canceled",
+    [
+        (imported(kind="cancel", reason="canceled_by_buyer", cancel_requested_at=at(5)),),
+        (imported(cancel_requested_at=at(5)), progress("canceled", 4)),
+    ],
+    ids=["at Amazon", "by an operator"],
+)
+def test_the_buyers_request_is_over_once_the_order_is_canceled(canceled: tuple[Event, ...]) -> None:
+    assert shown(*canceled)["status"] == "canceled"
+    assert shown(*canceled)["attention"] == []
 
 
 def test_details_have_their_keys_in_order() -> None:

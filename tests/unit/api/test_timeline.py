@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from orderbridge.events import Fact, LineMatch, Reservation, ShopifyOrder, Target
+from orderbridge.events import Attention, Fact, LineMatch, Reservation, ShopifyOrder, Target
 from orderbridge_api.domain.commands import CommandRecord
 from orderbridge_api.domain.timeline import KeptFact, timeline_of
 from tests.support.facts import ORDER, at, created, failed, matched, progress
@@ -83,6 +83,23 @@ def test_an_order_that_an_operator_linked_was_not_created_by_us() -> None:
     fact = created(command_id="c1")
     assert summary(fact, command("resolve", shopify_order_id=SHOPIFY.order_id)) == "The order was linked to #1001."
     assert summary(fact, command("force", reason="back order")) == "Shopify order #1001 was created."
+
+
+def test_what_is_to_be_seen_of_a_created_order_is_told_and_not_that_it_was_created_again() -> None:
+    changed, canceled = (Attention(code=code, message=f"It {code}.", since=at()) for code in ("changed", "canceled"))
+    facts = (
+        created(3, command_id="c1"),
+        created(4, attention=(changed,)),
+        created(5, attention=(canceled,)),
+        created(6),
+    )
+    items = timeline_of([kept(fact) for fact in facts], [command("resolve", shopify_order_id=SHOPIFY.order_id)]).items
+    assert [(item.kind, item.summary) for item in items if item.seq is not None] == [
+        ("created", "The order was linked to #1001."),
+        ("attention_set", "Attention: It changed."),
+        ("attention_set", "Attention: It canceled. Attention cleared: It changed."),
+        ("attention_cleared", "Attention cleared: It canceled."),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from orderbridge.errors import Blocked
 from orderbridge.events import CommandEnded, CommandMode, CreationFact, Mode, OrderUnmatched, Reason
 from orderbridge_creator.domain import phases, reasons
+from orderbridge_creator.domain.aftermath import CANCELED, OnCancel, aftermath
 from orderbridge_creator.domain.intake import block, compare, plan, take_import, take_match
 from orderbridge_creator.domain.order import Change, Order, Remedy
 from orderbridge_creator.domain.remedies import (
@@ -47,6 +48,8 @@ class Creator:
     def __init__(self, choose: Choose) -> None:
         self.choose = choose
         self.order = Order(ORDER, "main")
+        settings: tuple[OnCancel, ...] = ("flag", "cancel_and_restock")
+        self.on_cancel = settings[choose(2)]
         self.blocked = False
         self.numbers = Counter[str]()
         self.given: dict[str, CommandMode] = {}
@@ -79,7 +82,10 @@ class Creator:
         self.numbers["import"] += 1
         asked = self.name("refetch") if self.choose(2) else None
         event = imported(self.numbers["import"], kind, REASONS[kind], command_id=asked)
-        self.record(compare(take_import(self.order, event), at(), self.why))
+        self.record(self.after(compare(take_import(self.order, event), at(), self.why)))
+
+    def after(self, change: Change) -> Change:
+        return change.then(lambda it: aftermath(it, self.on_cancel, at()))
 
     def match(self, kind: str | None = None) -> None:
         """Of the newest import, or of one before, with a command or without."""
@@ -113,7 +119,7 @@ class Creator:
             case phases.TakeOver():
                 self.conclude()
             case phases.LookUp() if self.order.phase == "unknown":
-                found = phases.created(self.order, at(), SHOPIFY, CLAIMED)
+                found = self.after(phases.created(self.order, at(), SHOPIFY, CLAIMED))
                 vain = phases.looked_up_in_vain(self.order, at()).then(lambda it: compare(it, at(), self.why))
                 self.record(found if self.choose(2) else vain)
             case _:
@@ -125,7 +131,7 @@ class Creator:
         order, now = self.order, at()
         out_of_stock = reasons.of_stock((), None)
         outcomes = (
-            lambda: phases.created(order, now, SHOPIFY, CLAIMED),
+            lambda: self.after(phases.created(order, now, SHOPIFY, CLAIMED)),
             lambda: phases.failed(order, now, out_of_stock).then(lambda it: compare(it, now, self.why)),
             lambda: phases.not_created(order, now).then(lambda it: compare(it, now, self.why)),
             lambda: phases.unknown(order, now, now),
@@ -213,7 +219,17 @@ def check(creator: Creator) -> None:
     closed = [n for n, fact in enumerate(creator.facts) if fact.phase in ("created", "resolved", "canceled")]
     for n in closed:
         following = [fact.phase for fact in creator.facts[n + 1 :]]
+        if creator.facts[n].phase == "created":
+            following = [phase for phase in following if phase != "created"]
         assert following in ([[], ["canceled"]] if creator.facts[n].phase == "created" else [[]])
+    check_aftermath(creator.order)
+
+
+def check_aftermath(order: Order) -> None:
+    """A cancellation at Amazon has taken effect or stands in plain sight; nothing else is said to be one."""
+    if order.phase == "created" and order.imported is not None:
+        flagged = any(one.code == CANCELED for one in order.newest.attention)
+        assert flagged is (order.imported.disposition.kind == "cancel")
 
 
 def check_forces(creator: Creator) -> None:

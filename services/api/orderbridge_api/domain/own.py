@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from orderbridge.events import Event, Fact, MessageParked
-
-from .resource import Attention
+from orderbridge.events import Attention, Event, Fact, MessageParked
 
 OwnKind = Literal["parked", "replayed", "superseded", "attention_set", "attention_cleared"]
 Seqs = tuple[int, int, int]

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import Any
 
 from orderbridge.events import (
+    Attention,
     CreationFact,
     Fact,
     ImportedLine,
@@ -22,7 +23,7 @@ from orderbridge.status import Standing, Status, standing
 
 from .allowed import OrderMode, allowed
 from .own import STUCK, OwnFact, Seqs, open_parked
-from .resource import Action, Actions, Attention, OrderResource, ShownLine, ShownMatch
+from .resource import Action, Actions, OrderResource, ShownLine, ShownMatch
 
 OPEN = ("imported", "matched", "creating")
 """Statuses that end by themselves: an outcome is awaited."""
@@ -152,13 +153,18 @@ def _answering(imported: OrderImported | None, match: MatchFact | None) -> Match
 
 
 def _attention(state: OrderState, found: Standing) -> tuple[Attention, ...]:
-    if state.own is None or found.status not in OPEN:
-        return ()
-    return tuple(
-        item.attention.model_copy(update={"since": utc(item.attention.since)})
-        for item in state.own.attention
-        if item.seqs == state.seqs
-    )
+    """What the creator says, what the buyer asked for, and what the api's own clock says, in this order."""
+    said = [*(state.creation.attention if state.creation else ())]
+    if state.imported and state.imported.cancel_requested_at and found.status != "canceled":
+        said.append(_buyer_requested_cancel(state.imported.cancel_requested_at))
+    if state.own and found.status in OPEN:
+        said += [item.attention for item in state.own.attention if item.seqs == state.seqs]
+    return tuple(one.model_copy(update={"since": utc(one.since)}) for one in said)
+
+
+def _buyer_requested_cancel(asked_at: datetime) -> Attention:
+    message = f"The buyer asked on {utc(asked_at):%Y-%m-%d at %H:%M} UTC to cancel the order."
+    return Attention(code="buyer_requested_cancel", message=message, since=asked_at)
 
 
 def _lines(imported: OrderImported, match: MatchFact | None) -> tuple[ShownLine, ...]:

@@ -5,17 +5,9 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from orderbridge.events import Candidate, Event, MatchStep, Reason, Reservation, ShopifyOrder, Target
+from orderbridge.events import Attention, Candidate, Event, MatchStep, Reason, Reservation, ShopifyOrder, Target
 from orderbridge.money import Money
 from orderbridge.status import Status
-
-
-class Attention(Event):
-    """What a person should see on an order whatever its status."""
-
-    code: str
-    message: str
-    since: datetime
 
 
 class ShownMatch(Event):

@@ -47,7 +47,11 @@ _LINES_SHOWN = 5
 
 def timeline_of(facts: Sequence[KeptFact], commands: Sequence[CommandRecord]) -> Timeline:
     resolving = {command.command_id for command in commands if command.mode == "resolve"}
-    items = [_of_fact(fact, resolved=fact.payload.get("command_id") in resolving) for fact in facts]
+    before = {(fact.source, fact.seq + 1): fact.payload for fact in facts}
+    items = [
+        _of_fact(fact, before.get((fact.source, fact.seq)), resolved=fact.payload.get("command_id") in resolving)
+        for fact in facts
+    ]
     for command in commands:
         items += _of_command(command)
     # A tie goes along the road of an order.
@@ -56,11 +60,11 @@ def timeline_of(facts: Sequence[KeptFact], commands: Sequence[CommandRecord]) ->
     return Timeline(items=tuple(items))
 
 
-def _of_fact(fact: KeptFact, *, resolved: bool) -> TimelineItem:
-    """``resolved``: an operator's ``resolve`` caused it."""
+def _of_fact(fact: KeptFact, before: Mapping[str, Any] | None, *, resolved: bool) -> TimelineItem:
+    """``before``: what its source said last; ``resolved``: an operator's ``resolve`` caused it."""
     said = fact.payload
     reason = Reason.model_validate(said["reason"]) if said.get("reason") else None
-    kind, summary = _told(fact, said, resolved)
+    kind, summary = _attention_in_words(before, said) or _told(fact, said, resolved)
     return TimelineItem(
         at=utc(fact.at),
         kind=kind,
@@ -112,6 +116,16 @@ def _rule_in_words(line: Mapping[str, Any]) -> str:
     name = line.get("amazon_sku") or f"line {line.get('order_item_id')}"
     revision = line.get("mapping_rev")
     return f"{name} by {line.get('rule')}{f' (revision {revision})' if revision is not None else ''}"
+
+
+def _attention_in_words(before: Mapping[str, Any] | None, said: Mapping[str, Any]) -> tuple[str, str] | None:
+    """Of an order that stays created, what a person should see of it, or need not any more."""
+    if before is None or (before.get("phase"), said.get("phase")) != ("created", "created"):
+        return None
+    old, new = ([str(one["message"]) for one in each.get("attention") or ()] for each in (before, said))
+    told = [f"Attention: {message}" for message in new if message not in old]
+    told += [f"Attention cleared: {message}" for message in old if message not in new]
+    return "attention_set" if new else "attention_cleared", " ".join(told)
 
 
 def _creation_in_words(said: dict[str, Any], resolved: bool) -> tuple[str, str]:

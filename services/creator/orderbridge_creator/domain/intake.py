@@ -112,6 +112,7 @@ def plan(order: Order, now: datetime) -> Change:
             phase="planned",
             attempts=order.attempts,
             reservation=order.held,
+            made_of=order.made_of,
         ),
     )
 
@@ -129,6 +130,7 @@ def _blocked_fact(order: Order, now: datetime, blocked: Reason) -> OrderFailed:
         attempts=order.attempts,
         reservation=order.held,
         reason=blocked,
+        made_of=order.made_of,
     )
 
 

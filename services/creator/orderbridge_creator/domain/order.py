@@ -10,6 +10,7 @@ from typing import Literal
 from orderbridge.events import (
     CommandEnded,
     CreationFact,
+    MadeOf,
     MatchFact,
     Mode,
     OrderFailed,
@@ -41,7 +42,8 @@ class Asked:
 class Remedy:
     """A ``resolve`` or a ``cancel`` that is under way."""
 
-    command_id: str
+    command_id: str | None
+    """None: nobody asked for it but Amazon, and no command ends with it."""
     mode: Literal["resolve", "cancel"]
     shopify_order_id: str | None = None
     """Of a resolve: the order that it is linked to; None: it was handled elsewhere."""
@@ -91,6 +93,10 @@ class Order:
         return self.fact.attempts if self.fact else 0
 
     @property
+    def made_of(self) -> MadeOf | None:
+        return self.fact.made_of if self.fact else None
+
+    @property
     def newest(self) -> CreationFact:
         """The newest fact of an order that has one."""
         if self.fact is None:
@@ -120,7 +126,12 @@ class Order:
     @property
     def awaited(self) -> bool:
         """Whether a command of the order has not ended."""
-        return bool(self.open_commands) or any(not remedy.ended for remedy in self.remedies)
+        return bool(self.open_commands) or any(one.command_id and not one.ended for one in self.remedies)
+
+    @property
+    def own_cancel(self) -> Remedy | None:
+        """The cancellation that follows one at Amazon, if it is under way."""
+        return next((one for one in self.remedies if one.command_id is None), None)
 
     @property
     def open_outcome(self) -> bool:

@@ -27,6 +27,7 @@ from orderbridge.ids import amazon_order_id_of
 from orderbridge.money import Money
 
 from . import holding, reasons
+from .aftermath import made_of
 from .intake import plan
 from .order import Cause, Change, Ending, Order, end_apart, end_commands
 from .outcomes import Accepted
@@ -110,6 +111,7 @@ def _of_attempt(order: Order, now: datetime) -> dict[str, Any]:
         "imported_seq": fact.imported_seq,
         "match_seq": fact.match_seq,
         "attempts": order.attempts,
+        "made_of": fact.made_of,
     }
 
 
@@ -137,6 +139,7 @@ def sending(order: Order, now: datetime) -> Change:
         phase="sending",
         attempts=order.attempts + 1,
         reservation=order.held,
+        made_of=made_of(order.imported),
     )
     return _publish(replace(order, asked=carried, unknown_since=None, look_up_first=False, identity_taken=False), fact)
 

@@ -11,7 +11,8 @@ from orderbridge.events import Command, OrderCreated, OrderProgress, Reason, Res
 from orderbridge.ids import amazon_order_id_of
 
 from . import reasons
-from .order import Change, Ending, Order, Remedy, end_of
+from .aftermath import canceled_at_amazon, flag_cancellation, made_of
+from .order import CONNECTION_CODES, Change, Ending, Order, Remedy, end_of
 from .standing import refusal
 
 GIVE_UP_S = 600.0
@@ -60,23 +61,36 @@ def shopify_order_of(order: Order, remedy: Remedy) -> str:
 
 
 def reject(order: Order, remedy: Remedy, why: Reason, now: datetime) -> Change:
-    return end(order, remedy, Ending("rejected", reason=why), now)
+    """It leads to nothing; a cancellation that Amazon asked for is a person's from then on."""
+    change = end(order, remedy, Ending("rejected", reason=why), now)
+    if remedy.command_id is None and order.phase == "created" and canceled_at_amazon(order):
+        return change.then(lambda it: flag_cancellation(it, why.message, now))
+    return change
 
 
 def end(order: Order, remedy: Remedy, ending: Ending, now: datetime) -> Change:
     """It is over, and its command ends with it, if it has not yet."""
     kept = tuple(one for one in order.remedies if one.command_id != remedy.command_id)
-    ended = () if remedy.ended else (end_of(order, remedy.command_id, ending, now),)
+    command_id = None if remedy.ended else remedy.command_id
+    ended = (end_of(order, command_id, ending, now),) if command_id is not None else ()
     return Change(replace(order, remedies=kept), ended=ended)
 
 
 def give_up(order: Order, now: datetime, why: Reason) -> Change:
-    """End every remedy's command; one that was sent stays, to learn later what came of it."""
+    """End every remedy's command; one that was sent stays, to learn later what came of it.
+
+    So does one that no command waits for: it goes on when the connection works, or the parked work is replayed.
+    """
     change = Change(order)
     for remedy in order.remedies:
-        change = change.then(lambda it, remedy=remedy: reject(it, remedy, why, now))  # type: ignore[misc]
-    sent = tuple(replace(remedy, ended=True) for remedy in order.remedies if remedy.sent_at is not None)
-    return replace(change, order=replace(change.order, remedies=sent))
+        if remedy.command_id is not None or why.code not in CONNECTION_CODES:
+            change = change.then(lambda it, remedy=remedy: reject(it, remedy, why, now))  # type: ignore[misc]
+    kept = tuple(
+        replace(one, ended=one.command_id is not None)
+        for one in order.remedies
+        if one.sent_at is not None or one.command_id is None
+    )
+    return replace(change, order=replace(change.order, remedies=kept))
 
 
 def _resolved(order: Order, remedy: Remedy, now: datetime) -> Change:
@@ -98,7 +112,7 @@ def link(order: Order, remedy: Remedy, found: AtShopify | None, rival: str | Non
         return reject(order, remedy, reasons.already_linked(gid, name, found.amazon_order_id or ""), now)
     if found.canceled:
         return reject(order, remedy, reasons.canceled_at_shopify(gid, name), now)
-    fact = OrderCreated(**_of_remedy(order, remedy, now), shopify=found.shopify)
+    fact = OrderCreated(**_of_remedy(order, remedy, now), shopify=found.shopify, made_of=made_of(order.imported))
     change = Change(replace(order, fact=fact, look_up_first=False), facts=(fact,))
     return change.then(lambda it: end(it, remedy, Ending("done", "created"), now))
 
@@ -116,6 +130,11 @@ def overdue(remedy: Remedy, now: datetime) -> bool:
     return remedy.sent_at is not None and now - remedy.sent_at > timedelta(seconds=GIVE_UP_S)
 
 
+def under_way(order: Order, now: datetime) -> bool:
+    """Whether Shopify was asked to cancel the order, and may still do it."""
+    return any(one.mode == "cancel" and one.sent_at is not None and not overdue(one, now) for one in order.remedies)
+
+
 def canceled(order: Order, remedy: Remedy, now: datetime) -> Change:
     """Shopify says that it is canceled; units that went back with it are released."""
     before = order.newest.reservation
@@ -127,6 +146,7 @@ def canceled(order: Order, remedy: Remedy, now: datetime) -> Change:
         phase="canceled",
         reservation=reservation,
         shopify=order.newest.shopify,
+        made_of=order.made_of,
     )
     change = Change(replace(order, fact=fact), facts=(fact,))
     return change.then(lambda it: end(it, remedy, Ending("done", "canceled"), now))

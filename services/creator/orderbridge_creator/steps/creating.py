@@ -44,7 +44,7 @@ from ..domain.outcomes import (
 from ..domain.waiting import explained, waits_of
 from ..ports import Intent, Locks, Shopify, Transactions, Unit
 from .connections import REMOVED_S, settings_for, why_blocked
-from .intake import create_work
+from .intake import create_work, look_after
 from .locking import alone
 
 log = structlog.get_logger(__name__)
@@ -323,14 +323,14 @@ class Creating:
             return
         reservation = phases.claimed(order, unit.now)
         change = phases.created(order, unit.now, shopify, reservation)
+        if order.imported_seq != order.newest.imported_seq:
+            change = await look_after(unit, change)
         unit.record(change)
         await unit.end_attempt(order, outcome, note)
         if reservation is not None:
             await unit.book(order, reservation)
         await unit.finish(row)
         log.info("order created", order_id=row.key, shopify_order_id=shopify.order_id, attempt=order.attempts)
-        if order.imported is not None and order.imported.disposition.kind == "cancel":
-            log.warning("order was canceled at Amazon while it was being created", order_id=row.key)
 
     async def _fail(
         self,

@@ -17,6 +17,7 @@ from orderbridge.step import Work
 from orderbridge.step.replay import replay_work
 
 from ..domain import reasons
+from ..domain.aftermath import ON_CANCEL, aftermath, canceled_at_amazon
 from ..domain.intake import compare, take_import, take_match
 from ..domain.order import Change, Order, Remedy
 from ..domain.phases import held_back
@@ -45,6 +46,20 @@ def create_work(order: Order) -> Work:
 
 def remedy_work(order: Order, remedy: Remedy) -> Work:
     return replace(create_work(order), kind=RESOLVE if remedy.mode == "resolve" else CANCEL)
+
+
+async def look_after(unit: Unit, change: Change) -> Change:
+    """With what the newest import means for an order that is created, on top of ``change``."""
+    order, on_cancel = change.order, ON_CANCEL
+    if order.phase == "created" and canceled_at_amazon(order):
+        connection = await unit.connection_settings(order.connection_id)
+        on_cancel = connection.settings.on_cancel if connection else ON_CANCEL
+    after = change.then(lambda it: aftermath(it, on_cancel, unit.now))
+    own = after.order.own_cancel
+    if own is not None and order.own_cancel is None:
+        unit.schedule(remedy_work(after.order, own))
+        log.info("canceled at Amazon, to be canceled in Shopify", order_id=order.order_id)
+    return after
 
 
 def record_and_schedule(unit: Unit, change: Change) -> None:
@@ -110,6 +125,8 @@ async def _arrived(events: Sequence[F], take: Callable[[Order, F], Order], unit:
             order = take(order, event)
         why = blocked.get(order.connection_id)
         change = compare(order, unit.now, reasons.of_connection(why) if why else None)
+        if order.imported_seq != orders[order_id].imported_seq:
+            change = await look_after(unit, change)
         record_and_schedule(unit, change)
         planned += any(fact.phase == "planned" for fact in change.facts)
         waiting += [change.order] if change.order.waiting else []
