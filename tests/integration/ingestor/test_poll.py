@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import math
 from collections import Counter
 from datetime import datetime, timedelta
@@ -164,6 +165,27 @@ async def test_a_cancellation_keeps_what_was_known(world: World) -> None:
     assert after["disposition"] == {"kind": "cancel", "reason": "canceled_by_amazon"}
     assert (after["total"], after["lines"]) == (before["total"], before["lines"])
     assert await world.personal(order_id(amazon_id)) is not None
+
+
+async def test_the_buyers_request_to_cancel_is_published_with_its_date_and_not_its_words(world: World) -> None:
+    [amazon_id] = await world.generate({"unshipped": 1})
+    connection = await world.add_connection()
+    await world.ingestor.poller.poll(connection)
+    items = json.loads(json.dumps((await world.order(amazon_id))["orderItems"]))
+    items[0]["cancellation"] = {"cancellationRequest": {"requester": "BUYER", "cancelReason": "an invented reason"}}
+
+    first = world.stamp(-240)
+    await world.patch(amazon_id, {"orderItems": items, "lastUpdatedTime": first})
+    await world.ingestor.poller.poll(connection)
+    await world.patch(
+        amazon_id, {"fulfillment": {"fulfillmentStatus": "SHIPPED"}, "lastUpdatedTime": world.stamp(-200)}
+    )
+    await world.ingestor.poller.poll(connection)
+
+    facts = await world.imports()
+    assert [fact["cancel_requested_at"] for fact in facts] == [None, first, first]
+    stored = str(await rows(world.ingestor.store, "select cast(o as text) from orders as o"))
+    assert "an invented reason" not in str(facts) + stored
 
 
 async def test_killed_after_the_second_page_it_goes_on_with_the_third(world: World) -> None:

@@ -288,6 +288,24 @@ def test_who_canceled_is_read_from_the_items() -> None:
     assert [of(who) for who in ("BUYER", "MERCHANT", "AMAZON", "NOBODY")] == ["buyer", "merchant", "amazon", None]
 
 
+@pytest.mark.parametrize(
+    ("cancellation", "asked"),
+    [
+        ({"cancellationRequest": {"requester": "BUYER", "cancelReason": "My cat Ada says no"}}, True),
+        ({"cancellationRequest": {"requester": "BUYER"}, "cancellationExecution": {"cancelledBy": "BUYER"}}, True),
+        ({"cancellationRequest": {"requester": "SOMEBODY"}}, False),
+        ({"cancellationRequest": {}}, False),
+        ({"cancellationRequest": "BUYER"}, False),
+        ({}, False),
+    ],
+)
+def test_that_the_buyer_asks_to_cancel_is_read_from_the_items_and_not_why(cancellation: Any, asked: bool) -> None:
+    found = read(with_item(cancellation=cancellation)).snapshot
+
+    assert found.cancel_requested is asked
+    assert "Ada says" not in repr(found)
+
+
 def test_an_amount_that_came_as_a_number_keeps_its_digits() -> None:
     raw = load_json(json.dumps(minimal()).encode().replace(b'"AMAZON"', b'"AMAZON", "x": 1.10'))
     raw["proceeds"] = load_json(b'{"grandTotal": {"amount": 1.10, "currencyCode": "USD"}}')

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -134,6 +134,24 @@ def test_a_cancellation_keeps_what_a_line_said_beside_its_amounts() -> None:
     [line] = change.fact.lines
 
     assert line.model_dump(include=set(said)) == said
+
+
+def test_the_buyers_request_has_the_time_of_the_first_version_that_says_so() -> None:
+    def asking(minute: float, **more: Any) -> Snapshot:
+        return replace(snapshot(at(minute), **more), cancel_requested=True)
+
+    def requested_at(change: Change) -> datetime | None:
+        assert change.fact is not None
+        return change.fact.cancel_requested_at
+
+    before = imported()
+    assert before.fact is not None
+    assert before.fact.cancel_requested_at is None
+    first = taken(before, asking(1), vaulted=BUYER)
+    later = taken(first.known, asking(2, status="SHIPPED"), vaulted=BUYER)
+    withdrawn = taken(later.known, snapshot(at(3)), vaulted=BUYER)
+    again = taken(withdrawn.known, asking(4), vaulted=BUYER)
+    assert [requested_at(each) for each in (first, later, withdrawn, again)] == [at(1), at(1), None, at(4)]
 
 
 def test_personal_data_are_kept_for_thirty_days_after_the_promised_delivery() -> None:

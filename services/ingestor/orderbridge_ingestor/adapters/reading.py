@@ -83,6 +83,7 @@ def _snapshot(order: Mapping[str, Any], items: list[Mapping[str, Any]]) -> Snaps
         ship_by=_latest(fulfillment, "shipByWindow"),
         deliver_by=_latest(fulfillment, "deliverByWindow"),
         replaces=_replaced(order.get("associatedOrders")),
+        cancel_requested=any(map(_cancel_requested, items)),
         total=_money(proceeds.get("grandTotal"), "grandTotal"),
         breakdowns=tuple(_breakdowns(proceeds)),
         lines=tuple(_line(item) for item in items),
@@ -147,6 +148,11 @@ def _canceled_by(items: Iterable[Mapping[str, Any]]) -> Canceler | None:
         if isinstance(named, str) and named in _CANCELED_BY:
             return _CANCELED_BY[named]
     return None
+
+
+def _cancel_requested(item: Mapping[str, Any]) -> bool:
+    """By the buyer; in which words is nobody's business here."""
+    return _loose_part(_loose_part(item, "cancellation"), "cancellationRequest").get("requester") == "BUYER"
 
 
 def _programs(given: Any) -> tuple[str, ...]:

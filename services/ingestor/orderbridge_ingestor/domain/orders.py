@@ -39,6 +39,8 @@ class Snapshot:
     ship_by: datetime | None = None
     deliver_by: datetime | None = None
     replaces: str | None = None
+    cancel_requested: bool = False
+    """The buyer asks to cancel at least one of its items."""
     total: Money | None = None
     breakdowns: tuple[Breakdown, ...] = ()
     lines: tuple[ImportedLine, ...] = ()

@@ -110,11 +110,19 @@ def _version(
         last_updated_at=snapshot.last_updated_at,
         ship_by=snapshot.ship_by,
         replaces=snapshot.replaces,
+        cancel_requested_at=_requested_at(snapshot, known.fact),
         total=snapshot.total,
         breakdowns=snapshot.breakdowns,
         lines=snapshot.lines,
     )
     return _View(fact, _kept(personal, vaulted), _delete_after(snapshot))
+
+
+def _requested_at(snapshot: Snapshot, known: OrderImported | None) -> datetime | None:
+    """When the buyer asked to cancel: no later than the first version that says so."""
+    if not snapshot.cancel_requested:
+        return None
+    return (known.cancel_requested_at if known else None) or snapshot.last_updated_at
 
 
 def _known_version(
