@@ -27,6 +27,8 @@ CANCEL = "cancel"
 """The kind of due work that cancels an order's Shopify order; its key is the order_id."""
 HOLD = "hold"
 """The kind of due work that holds an order's units, or gives them back; its key is the order_id."""
+INSPECT = "inspect"
+"""The kind of due work that looks whether an order still stands in Shopify; its key is the order_id."""
 RESTOCK = "restock"
 """The kind of due work that looks whether flagged orders can be had now; its key is the connection_id."""
 REREAD = "reread"
@@ -80,6 +82,10 @@ class Unit(Protocol):
 
     async def linked(self, shopify_order_id: str, order_id: str) -> str | None:
         """Another order than this that the Shopify order belongs to; nobody links one to it until the end."""
+        ...
+
+    async def made_from_here(self, connection_id: str, shopify_order_ids: Collection[str]) -> Collection[str]:
+        """The connection's orders that these Shopify orders belong to."""
         ...
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None: ...

@@ -124,6 +124,9 @@ class Unit:
     async def linked(self, shopify_order_id: str, order_id: str) -> str | None:
         return None
 
+    async def made_from_here(self, connection_id: str, shopify_order_ids: Collection[str]) -> Collection[str]:
+        return ()
+
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
         return CONNECTION
 

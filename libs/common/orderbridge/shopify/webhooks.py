@@ -20,6 +20,8 @@ TOPICS: Final[Mapping[str, tuple[str, ...]]] = {
     "PRODUCTS_UPDATE": ("id", "updated_at"),
     "PRODUCTS_DELETE": ("id",),
     "INVENTORY_LEVELS_UPDATE": ("inventory_item_id", "updated_at"),
+    "ORDERS_CANCELLED": ("id", "updated_at"),
+    "ORDERS_DELETE": ("id",),
 }
 """What we want to hear of, and the fields that we need of it."""
 PAGE: Final = 50

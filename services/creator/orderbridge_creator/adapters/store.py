@@ -118,6 +118,11 @@ _LINKING = text("select pg_advisory_xact_lock(hashtextextended('link:' || :gid, 
 
 _LINKED = text("select order_id from orders where shopify_order_id = :gid and order_id <> :order_id limit 1")
 
+_MADE_FROM_HERE = text("""
+    select order_id from orders
+    where shopify_order_id = any(cast(:gids as text[])) and connection_id = :connection_id order by order_id
+""")
+
 _BOOK = text("""
     insert into reservations (order_id, attempt, state, lines, at)
     values (:order_id, :attempt, :state, cast(:lines as jsonb), :at)
@@ -181,6 +186,10 @@ class CreatorUnit(HoldsUnit):
 
     async def drop_work(self, connection_id: str, kept: Collection[str]) -> None:
         await drop_work(self, connection_id, kept)
+
+    async def made_from_here(self, connection_id: str, shopify_order_ids: Collection[str]) -> Collection[str]:
+        values = {"gids": list(shopify_order_ids), "connection_id": connection_id}
+        return (await self.connection.execute(_MADE_FROM_HERE, values)).scalars().all()
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
         return await settings_of(self, connection_id)

@@ -44,6 +44,7 @@ from ..domain.outcomes import (
 from ..domain.waiting import explained, waits_of
 from ..ports import Intent, Locks, Shopify, Transactions, Unit
 from .connections import REMOVED_S, settings_for, why_blocked
+from .inspecting import inspect_work
 from .intake import create_work, look_after
 from .locking import alone
 
@@ -177,6 +178,8 @@ class Creating:
             if found is not None:
                 log.info("order found in Shopify", order_id=row.key, shopify_order_id=found.order_id)
                 await self._created(unit, row, order, found, "found", None)
+                # While nobody here knew whose it is, words of it went unheard.
+                unit.schedule(inspect_work(row.key))
                 return False
             if order.fence != claim.fence:
                 return True

@@ -31,7 +31,7 @@ VARIANTS_AT_ONCE = 48
 ORDERS_AT_ONCE = 100
 
 
-async def take_shop_changes(events: Sequence[ShopChanged], unit: Unit) -> None:
+async def flag_waiting(events: Sequence[ShopChanged], unit: Unit) -> None:
     """Flag what waits for what changed; what went away is the matcher's."""
     by_connection: dict[str, dict[str, set[str]]] = defaultdict(lambda: defaultdict(set))
     for event in events:
