@@ -20,7 +20,6 @@ from ..domain.aftermath import InShopify, in_shopify
 from ..domain.order import Order
 from ..domain.remedies import under_way
 from ..ports import INSPECT, Locks, ShopifyOrders, Transactions, Unit
-from .connections import settings_for
 from .locking import alone
 from .restocking import flag_waiting
 
@@ -65,10 +64,14 @@ class Inspecting:
 
     async def _look(self, row: DueRow) -> None:
         async with self._store.transaction() as unit:
+            connection = await unit.connection_settings(row.connection_id)
             order = await self._open(unit, row)
             if order is None:
                 return
-            claim = _Claim(await settings_for(unit, row), _gid_of(order))
+            if connection is None:
+                await unit.finish(row)
+                return
+            claim = _Claim(connection, _gid_of(order))
         found = await self._shopify.order(claim.connection, claim.gid)
         state: InShopify = "deleted" if found is None else "canceled" if found.canceled else "open"
         async with self._store.transaction() as unit:
