@@ -268,14 +268,36 @@ class OrderFailed(CreationFact):
 # --- commands
 
 
-CommandMode = Literal["retry", "rematch", "force", "refetch", "resolve", "cancel", "replay"]
+CommandMode = Literal["retry", "rematch", "force", "refetch", "resolve", "cancel", "replay", "backfill"]
+
+
+class BackfillAsked(Event):
+    """What a back-fill takes in: orders created in a range of time, both ends included, or orders by their ids."""
+
+    created_from: datetime | None = None
+    created_to: datetime | None = None
+    amazon_order_ids: tuple[str, ...] = ()
+
+
+class BackfillProgress(Event):
+    """How far a back-fill is, in orders; ``done`` is the part of what was asked for that is behind it, 0 to 1."""
+
+    orders: int = 0
+    """Orders that Amazon showed."""
+    published: int = 0
+    """Of them, those of which something was new."""
+    parked: int = 0
+    not_found: int = 0
+    refused: int = 0
+    done: float = 0.0
 
 
 class Command(Event):
     """What an operator wants.
 
     ``retry``, ``rematch`` and ``force`` are the matcher's, ``refetch`` the ingestor's, ``resolve`` and ``cancel`` the
-    creator's; ``replay`` carries the parked message's id and the service that keeps it.
+    creator's; ``replay`` carries the parked message's id and the service that keeps it. ``backfill`` is the
+    ingestor's, of a connection instead of an order.
     """
 
     command_id: str
@@ -291,6 +313,7 @@ class Command(Event):
     """Of ``resolve``: the gid of the Shopify order that it is linked to; None: it was handled elsewhere."""
     restock: bool = True
     """Of ``cancel``: whether the units go back to stock."""
+    backfill: BackfillAsked | None = None
 
 
 class CommandEnded(Event):
@@ -303,6 +326,8 @@ class CommandEnded(Event):
     state: Literal["done", "rejected"]
     outcome: str | None = None
     reason: Reason | None = None
+    progress: BackfillProgress | None = None
+    """Of a back-fill: how far it came."""
     at: datetime
 
 
@@ -344,6 +369,8 @@ class ConnectionStatus(Event):
     last_poll_at: datetime | None = None
     lag_s: float | None = None
     quota_left: float | None = None
+    backfills: dict[str, BackfillProgress] = {}
+    """Those under way, by their commands."""
     at: datetime
 
 

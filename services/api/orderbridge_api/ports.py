@@ -9,6 +9,8 @@ from datetime import datetime
 from typing import Protocol
 
 from orderbridge.events import (
+    BackfillAsked,
+    BackfillProgress,
     CommandEnded,
     CommandMode,
     ConnectionChanged,
@@ -143,6 +145,12 @@ class Commands(Transaction, Protocol):
         """The open command of that mode, by order; of locked orders none can come to it."""
 
     async def open_replay(self, parked_id: str) -> CommandRecord | None: ...
+
+    async def open_backfill(self, connection_id: str, asked: BackfillAsked) -> CommandRecord | None:
+        """The open one that asks for the same; of a held connection none can come to it."""
+
+    async def note_progress(self, progress: Mapping[str, BackfillProgress]) -> None:
+        """How far back-fills are, by their commands; of those that have ended it stays as it was."""
 
     async def command(self, command_id: str) -> CommandRecord | None: ...
 

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import structlog
 
-from orderbridge.events import CommandEnded, ConnectionStatus
+from orderbridge.events import BackfillProgress, CommandEnded, ConnectionStatus
 
-from .ports import Commands, Connections
+from .ports import Commands, Unit
 
 log = structlog.get_logger(__name__)
 
@@ -25,5 +25,10 @@ async def end_commands(events: Sequence[CommandEnded], unit: Commands) -> None:
             )
 
 
-async def note_statuses(events: Sequence[ConnectionStatus], unit: Connections) -> None:
+async def note_statuses(events: Sequence[ConnectionStatus], unit: Unit) -> None:
     await unit.note_statuses(events)
+    progress: dict[str, BackfillProgress] = {}
+    for event in sorted(events, key=lambda event: event.at):
+        progress |= event.backfills
+    if progress:
+        await unit.note_progress(progress)

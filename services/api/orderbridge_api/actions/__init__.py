@@ -1,5 +1,6 @@
 """One function per thing a user can do; each opens one transaction and ends in a value or a ``Problem``."""
 
+from .backfills import ask_backfill
 from .commands import get_command
 from .connections import (
     create_connection,
@@ -28,6 +29,7 @@ __all__ = [
     "Once",
     "OrderCounts",
     "OrderPage",
+    "ask_backfill",
     "ask_order",
     "count_orders",
     "create_connection",

@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 
-from orderbridge.events import CommandEnded, CommandMode, MessageParked, Reason
+from orderbridge.events import (
+    BackfillAsked,
+    BackfillProgress,
+    CommandEnded,
+    CommandMode,
+    Event,
+    MessageParked,
+    Reason,
+)
 from orderbridge.step import Unit
 
 from ..domain.commands import CommandRecord
@@ -18,9 +26,11 @@ from ..domain.parked import ParkedMessage, ParkedState, noted
 from ..domain.problems import Problem
 from ..ports import Answer, Once, OrderHead
 
+E = TypeVar("E", bound=Event)
+
 _COLUMNS = """
-    command_id, order_id, connection_id, mode, reason, actor, created_at, parked_id, shopify_order_id, restock, state,
-    outcome, rejection, ended_by, ended_at
+    command_id, order_id, connection_id, mode, reason, actor, created_at, parked_id, shopify_order_id, restock,
+    backfill, progress, state, outcome, rejection, ended_by, ended_at
 """
 _HEADS = text("""
     select order_id, connection_id, status, resource -> 'reason' as reason, link from orders
@@ -28,11 +38,15 @@ _HEADS = text("""
 """)
 _ADD = text("""
     insert into commands (command_id, order_id, connection_id, mode, reason, actor, parked_id, shopify_order_id,
-                          restock, created_at)
-    select * from unnest(cast(:command_id as text[]), cast(:order_id as text[]), cast(:connection_id as text[]),
+                          restock, backfill, created_at)
+    select command_id, order_id, connection_id, mode, reason, actor, parked_id, shopify_order_id, restock,
+           cast(backfill as jsonb), created_at
+    from unnest(cast(:command_id as text[]), cast(:order_id as text[]), cast(:connection_id as text[]),
                          cast(:mode as text[]), cast(:reason as text[]), cast(:actor as text[]),
                          cast(:parked_id as text[]), cast(:shopify_order_id as text[]), cast(:restock as boolean[]),
-                         cast(:created_at as timestamptz[]))
+                         cast(:backfill as text[]), cast(:created_at as timestamptz[]))
+        as new (command_id, order_id, connection_id, mode, reason, actor, parked_id, shopify_order_id, restock,
+                backfill, created_at)
 """)
 _ADDED = (
     "command_id",
@@ -44,6 +58,7 @@ _ADDED = (
     "parked_id",
     "shopify_order_id",
     "restock",
+    "backfill",
     "created_at",
 )
 _NOTE_PARKED = text("""
@@ -71,9 +86,8 @@ class CommandRows(Unit):
 
     async def add_commands(self, commands: Sequence[CommandRecord]) -> None:
         if commands:
-            await self.connection.execute(
-                _ADD, {name: [getattr(command, name) for command in commands] for name in _ADDED}
-            )
+            rows = [vars(command) | {"backfill": _json(command.backfill)} for command in commands]
+            await self.connection.execute(_ADD, {name: [row[name] for row in rows] for name in _ADDED})
 
     async def open_commands(self, mode: CommandMode, order_ids: Sequence[str]) -> dict[str, CommandRecord]:
         found = await self.connection.execute(
@@ -92,6 +106,28 @@ class CommandRows(Unit):
         )
         row = found.mappings().first()
         return _command(row) if row else None
+
+    async def open_backfill(self, connection_id: str, asked: BackfillAsked) -> CommandRecord | None:
+        found = await self.connection.execute(
+            text(f"""
+                select {_COLUMNS} from commands where state = 'open' and mode = 'backfill' and connection_id = :id
+                  and backfill = cast(:asked as jsonb)
+            """),  # noqa: S608 - our own column names
+            {"id": connection_id, "asked": asked.model_dump_json()},
+        )
+        row = found.mappings().first()
+        return _command(row) if row else None
+
+    async def note_progress(self, progress: Mapping[str, BackfillProgress]) -> None:
+        names = sorted(progress)
+        await self.connection.execute(
+            text("""
+                update commands set progress = cast(new.progress as jsonb)
+                from unnest(cast(:ids as text[]), cast(:progress as text[])) as new (id, progress)
+                where commands.command_id = new.id and commands.state = 'open'
+            """),
+            {"ids": names, "progress": [_json(progress[name]) for name in names]},
+        )
 
     async def command(self, command_id: str) -> CommandRecord | None:
         found = await self.connection.execute(
@@ -116,10 +152,12 @@ class CommandRows(Unit):
         await self.connection.execute(
             text("""
                 update commands set state = new.state, outcome = new.outcome, ended_by = new.service,
-                    rejection = cast(new.rejection as jsonb), ended_at = new.at
+                    rejection = cast(new.rejection as jsonb), ended_at = new.at,
+                    progress = coalesce(cast(new.progress as jsonb), commands.progress)
                 from unnest(cast(:ids as text[]), cast(:states as text[]), cast(:outcomes as text[]),
-                            cast(:services as text[]), cast(:rejections as text[]), cast(:ats as timestamptz[]))
-                    as new (id, state, outcome, service, rejection, at)
+                            cast(:services as text[]), cast(:rejections as text[]), cast(:ats as timestamptz[]),
+                            cast(:progress as text[]))
+                    as new (id, state, outcome, service, rejection, at, progress)
                 where commands.command_id = new.id and commands.state = 'open'
             """),
             {
@@ -127,7 +165,8 @@ class CommandRows(Unit):
                 "states": [ending.state for ending in chosen],
                 "outcomes": [ending.outcome for ending in chosen],
                 "services": [ending.service for ending in chosen],
-                "rejections": [ending.reason.model_dump_json() if ending.reason else None for ending in chosen],
+                "rejections": [_json(ending.reason) for ending in chosen],
+                "progress": [_json(ending.progress) for ending in chosen],
                 "ats": [ending.at for ending in chosen],
             },
         )
@@ -201,12 +240,23 @@ class CommandRows(Unit):
 
 
 def _command(row: Any) -> CommandRecord:
-    return CommandRecord(
-        **{name: value for name, value in row.items() if name != "rejection"}, rejection=_reason(row["rejection"])
-    )
+    values = dict(row) | {
+        "rejection": _reason(row["rejection"]),
+        "backfill": _read(BackfillAsked, row["backfill"]),
+        "progress": _read(BackfillProgress, row["progress"]),
+    }
+    return CommandRecord(**values)
 
 
 def _reason(stored: Any) -> Reason | None:
+    return _read(Reason, stored)
+
+
+def _read(model: type[E], stored: Any) -> E | None:
     """Of a json column: as a value, or as the text of one."""
     value = json.loads(stored) if isinstance(stored, str) else stored
-    return Reason.model_validate(value) if value is not None else None
+    return model.model_validate(value) if value is not None else None
+
+
+def _json(event: Event | None) -> str | None:
+    return event.model_dump_json() if event is not None else None

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from orderbridge.events import Command, CommandMode, Event, Reason, Service
+from orderbridge.events import BackfillAsked, BackfillProgress, Command, CommandMode, Event, Reason, Service
 
 from .allowed import OrderMode
 
@@ -39,6 +39,8 @@ class CommandRecord:
     parked_id: str | None = None
     shopify_order_id: str | None = None
     restock: bool | None = None
+    backfill: BackfillAsked | None = None
+    progress: BackfillProgress | None = None
     state: CommandState = "open"
     outcome: str | None = None
     rejection: Reason | None = None
@@ -49,7 +51,8 @@ class CommandRecord:
 class CommandResource(Event):
     """``reason`` says why a command was rejected; ``operator_reason`` is what the operator gave with it.
 
-    ``shopify_order_id`` is of a ``resolve`` (null: handled elsewhere), ``restock`` of a ``cancel``.
+    ``shopify_order_id`` is of a ``resolve`` (null: handled elsewhere), ``restock`` of a ``cancel``, ``backfill`` with
+    its ``progress`` of a back-fill.
     """
 
     command_id: str
@@ -63,6 +66,8 @@ class CommandResource(Event):
     parked_id: str | None
     shopify_order_id: str | None
     restock: bool | None
+    backfill: BackfillAsked | None
+    progress: BackfillProgress | None
     actor: str
     created_at: datetime
     ended_at: datetime | None
@@ -81,6 +86,8 @@ def shown(command: CommandRecord) -> CommandResource:
         parked_id=command.parked_id,
         shopify_order_id=command.shopify_order_id,
         restock=command.restock,
+        backfill=command.backfill,
+        progress=command.progress,
         actor=command.actor,
         created_at=command.created_at,
         ended_at=command.ended_at,
@@ -101,6 +108,7 @@ def command_event(command: CommandRecord, service: Service | None = None) -> Com
         parked_id=command.parked_id,
         shopify_order_id=command.shopify_order_id,
         restock=command.restock is not False,
+        backfill=command.backfill,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, SecretStr
 
 from orderbridge.connections import ConnectionSettings, MarketplaceId, Region, ShopDomain
-from orderbridge.events import ConnectionChanged, ConnectionStatus, Event
+from orderbridge.events import BackfillProgress, ConnectionChanged, ConnectionStatus, Event
 
 from .problems import unusable
 
@@ -90,7 +90,7 @@ class ShopifyShown(Event):
 
 
 class WorkerStatus(Event):
-    """A worker's newest word; ``check`` is the newest test that it answers."""
+    """A worker's newest word; ``check`` is the newest test that it answers, ``backfills`` are those under way."""
 
     state: Literal["ok", "unauthorized", "misconfigured"]
     message: str | None
@@ -99,6 +99,7 @@ class WorkerStatus(Event):
     last_poll_at: datetime | None
     lag_s: float | None
     quota_left: float | None
+    backfills: dict[str, BackfillProgress]
     at: datetime
 
 
@@ -205,6 +206,7 @@ def _status(status: ConnectionStatus | None) -> WorkerStatus | None:
         last_poll_at=status.last_poll_at,
         lag_s=status.lag_s,
         quota_left=status.quota_left,
+        backfills=status.backfills,
         at=status.at,
     )
 

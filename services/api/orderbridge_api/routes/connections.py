@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from ..actions import (
     Caller,
     Desk,
+    ask_backfill,
     create_connection,
     get_connection,
     list_connections,
@@ -15,6 +16,7 @@ from ..actions import (
     remove_connection,
     test_connection,
 )
+from ..domain.commands import CommandResource
 from ..domain.connections import (
     ConnectionBody,
     ConnectionPage,
@@ -23,7 +25,7 @@ from ..domain.connections import (
     NewConnectionBody,
 )
 from .guard import caller_of, desk_of, needs
-from .requests import ConnectionQuery, IdempotencyKey, IdPath, once_of, respond
+from .requests import BackfillBody, ConnectionQuery, IdempotencyKey, IdPath, once_of, respond
 
 router = APIRouter(prefix="/v1/connections", tags=["connections"])
 TheDesk = Annotated[Desk, Depends(desk_of)]
@@ -91,3 +93,23 @@ async def remove(desk: TheDesk, connection_id: IdPath) -> None:
 )
 async def test(desk: TheDesk, connection_id: IdPath) -> ConnectionTested:
     return await test_connection(desk, connection_id)
+
+
+@router.post(
+    "/{connection_id}/backfill",
+    operation_id="backfillConnection",
+    summary="Take in orders of the past, by when they were created or by their ids",
+    status_code=202,
+    response_model=CommandResource,
+    **needs("admin"),
+)
+async def backfill(
+    desk: TheDesk,
+    caller: Annotated[Caller, Depends(caller_of)],
+    request: Request,
+    connection_id: IdPath,
+    body: BackfillBody,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    once = await once_of(request, idempotency_key)
+    return respond(await ask_backfill(desk, caller, connection_id, body.asked(), once))

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from fastapi import Header, Path, Request
 from fastapi.responses import Response
 from pydantic import (
+    AfterValidator,
     AwareDatetime,
     BaseModel,
     BeforeValidator,
@@ -18,7 +19,8 @@ from pydantic import (
     model_validator,
 )
 
-from orderbridge.events import Mode
+from orderbridge.events import BackfillAsked, Mode
+from orderbridge.ids import AMAZON_ORDER_ID
 from orderbridge.status import Status
 
 from ..actions import Answer, Once
@@ -171,6 +173,36 @@ class CancelBody(_Strict):
 
     def asked(self) -> Asked:
         return Asked("cancel", self.reason, restock=self.restock)
+
+
+def _amazon_order_id(said: str) -> str:
+    if not AMAZON_ORDER_ID.fullmatch(said.strip()):
+        raise ValueError("this is no Amazon order id: give it as Amazon shows it, such as 113-1234567-7654321")
+    return said.strip()
+
+
+class BackfillBody(_Strict):
+    """Either ``from`` and ``to``, when the orders were created, both included; or ``amazon_order_ids``."""
+
+    created_from: AwareDatetime | None = Field(None, alias="from")
+    created_to: AwareDatetime | None = Field(None, alias="to")
+    amazon_order_ids: (
+        Annotated[list[Annotated[str, AfterValidator(_amazon_order_id)]], Field(min_length=1, max_length=1000)] | None
+    ) = None
+
+    @model_validator(mode="after")
+    def _one_of_the_two(self) -> BackfillBody:
+        bounds = [bound for bound in (self.created_from, self.created_to) if bound is not None]
+        if (len(bounds), self.amazon_order_ids is None) not in ((2, True), (0, False)):
+            raise ValueError("give either from and to, or amazon_order_ids")
+        return self
+
+    def asked(self) -> BackfillAsked:
+        return BackfillAsked(
+            created_from=self.created_from,
+            created_to=self.created_to,
+            amazon_order_ids=tuple(dict.fromkeys(self.amazon_order_ids or ())),
+        )
 
 
 async def once_of(request: Request, key: str | None) -> Once | None:
