@@ -37,7 +37,7 @@ from orderbridge.web import health_app, listen, serve_http
 from .adapters.amazon import AmazonClient
 from .adapters.store import IngestorUnit, WatchedConnections
 from .migrations import MIGRATIONS
-from .ports import REFETCH
+from .ports import REFETCH, RESCAN, SCAN, SILENT
 from .settings import Settings
 from .steps.commands import take_commands
 from .steps.connecting import ConnectionWatch, take_settings
@@ -46,6 +46,8 @@ from .steps.polling import Poller
 from .steps.refetching import Refetching
 from .steps.replaying import Replaying
 from .steps.reports import Reports
+from .steps.scanning import Scanning
+from .steps.silent import SilentOrders
 
 READS = (CONNECTIONS, COMMANDS)
 WRITES = (IMPORTED, CONNECTIONS_STATUS, PARKED, COMMANDS_ENDED)
@@ -79,6 +81,7 @@ def wire(
     watched = WatchedConnections(store, connections)
     reports = Reports(store, amazon, time.monotonic)
     poller = Poller(store, amazon, is_transient)
+    scanning = Scanning(store, amazon, reports, is_transient)
     runtime = Runtime(
         store,
         [
@@ -100,6 +103,9 @@ def wire(
             CHECK: check,
             SET_ASIDE: runtime.take_set_aside,
             REFETCH: Refetching(store, amazon).refetch,
+            SCAN: scanning.scan,
+            RESCAN: scanning.begin_rescan,
+            SILENT: SilentOrders(store, amazon, is_transient).read_again,
             REPLAY: Replaying(store, amazon, watched, Replayer(store, runtime).replay).replay,
         },
     )

@@ -16,12 +16,19 @@ from orderbridge.step.unit import DueRow
 
 from .domain.disposition import Policy
 from .domain.orders import Change, Known, ReadOrder, UnreadableOrder
+from .domain.scans import Scan
 from .domain.windows import Progress, Window
 
 AMAZON = "amazon"
 """The origin of an order that was parked because it, as Amazon sent it, could not be taken."""
 REFETCH = "refetch"
 """The kind of due work that asks Amazon for one order; its key is the order_id."""
+SCAN = "scan"
+"""The kind of due work that reads the next page of a scan, or the next order of its list; its key is the scan_id."""
+RESCAN = "rescan"
+"""The kind of due work that begins a re-scan, every few hours; its key is the connection_id."""
+SILENT = "silent"
+"""The kind of due work that asks for waiting orders that went silent; its key is the connection_id."""
 
 
 class RequestRefused(Transient):
@@ -34,7 +41,7 @@ class WindowLost(RequestRefused):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of a search; ``answered`` is its ``lastUpdatedBefore``."""
+    """One page of a search; ``answered`` is its ``lastUpdatedBefore``, or ``createdBefore``."""
 
     orders: Sequence[ReadOrder | UnreadableOrder]
     token: str | None
@@ -48,14 +55,19 @@ class Amazon(Protocol):
         """Amazon's time."""
         ...
 
-    async def search(self, connection: ConnectionChanged, window: Window, token: str | None) -> Page:
-        """:raises RequestRefused: Amazon calls the request invalid."""
+    async def search(
+        self, connection: ConnectionChanged, window: Window, token: str | None, reserve: float = 0.0
+    ) -> Page:
+        """``reserve`` is the part of the quota, 0 to 1, that is left to others.
+
+        :raises RequestRefused: Amazon calls the request invalid.
+        """
         ...
 
     async def get_order(
-        self, connection: ConnectionChanged, amazon_order_id: str
+        self, connection: ConnectionChanged, amazon_order_id: str, reserve: float = 0.0
     ) -> ReadOrder | UnreadableOrder | None:
-        """One order; None when Amazon has no such order.
+        """One order; None when Amazon has no such order. ``reserve`` as of ``search``.
 
         :raises RequestRefused: Amazon calls the request invalid.
         """
@@ -131,6 +143,14 @@ class Unit(Protocol):
         """Store the orders and their personal data, and publish their facts."""
         ...
 
+    async def note_read(self, order_ids: Collection[str]) -> None:
+        """Amazon has shown these orders, or has been asked for them, just now."""
+        ...
+
+    async def silent_orders(self, connection_id: str, before: datetime, limit: int) -> Sequence[str]:
+        """Waiting orders that Amazon has not shown since, the longest silent ones first."""
+        ...
+
     async def supersede(self, order_ids: Collection[str]) -> None:
         """Something readable came of these orders: what is parked of them is closed."""
         ...
@@ -202,6 +222,30 @@ class Unit(Protocol):
 
     async def refetches_ahead(self, row: DueRow) -> int:
         """How many refetches of the connection are due before this one."""
+        ...
+
+    async def add_scan(self, scan: Scan) -> bool:
+        """False when it is there already."""
+        ...
+
+    async def scan(self, scan_id: str) -> Scan | None: ...
+
+    async def save_scan(self, scan: Scan) -> bool:
+        """Keep how far it has come; False when it has ended, or somebody else went on with it."""
+        ...
+
+    async def end_scan(self, scan: Scan) -> bool:
+        """It is over, and the caller ends its command; False as of ``save_scan``."""
+        ...
+
+    async def end_scans_of(self, connection_id: str) -> Sequence[Scan]:
+        """All of the connection are over; the caller ends their commands."""
+        ...
+
+    async def scans_of(self, connection_id: str) -> Sequence[Scan]: ...
+
+    async def remark_of(self, connection_id: str) -> str | None:
+        """What is said of the connection although it works; nothing else is said until the transaction ends."""
         ...
 
     def schedule(self, work: Work) -> None: ...

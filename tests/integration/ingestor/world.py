@@ -15,7 +15,7 @@ import httpx
 from orderbridge import budget, vault
 from orderbridge.connections import AmazonAccount, ConnectionSettings, ShopifyAccount
 from orderbridge.errors import Transient
-from orderbridge.events import Command, ConnectionChanged
+from orderbridge.events import BackfillAsked, Command, ConnectionChanged
 from orderbridge.http import Http, open_http
 from orderbridge.postgres import open_engine, open_session_locks, upgrade
 from orderbridge.settings import load_settings
@@ -120,6 +120,18 @@ class World:
             at=at(),
         )
         await self.ingestor.runtime.process([received(COMMANDS, event, order_id, command_id)])
+
+    async def backfill(self, command_id: str = "c1", *, name: str = "main", **asked: Any) -> None:
+        """Of a range, ``created_from`` and ``created_to``, or of ``amazon_order_ids``."""
+        event = Command(
+            command_id=command_id,
+            connection_id=name,
+            mode="backfill",
+            actor="admin",
+            at=at(),
+            backfill=BackfillAsked.model_validate(asked),
+        )
+        await self.ingestor.runtime.process([received(COMMANDS, event, name, command_id)])
 
     # --- Amazon's side
 

@@ -13,6 +13,7 @@ from tests.unit.ingestor.orders import US, known, policy, told
 
 NO_POLICY: dict[str, Any] = {}
 OPEN = {"ever_open": True}
+NAMED = {"named": True}
 OFF = {"import_enabled": False}
 ELSEWHERE = {"marketplaces": frozenset({"A1F83G8C2ARO7P"})}
 LATE = {"import_from": at()}
@@ -43,6 +44,13 @@ LINES = [
     ({}, {"switched_off": True}, {}, "skip import_disabled"),
     ({}, {}, LATE, "skip before_start_date"),
     ({"purchased_at": at()}, {}, LATE, "import None"),
+    ({}, NAMED, LATE, "import None"),
+    ({"purchased_at": None}, NAMED, {}, "import None"),
+    ({"status": "SHIPPED"}, NAMED, LATE, "skip already_shipped"),
+    ({"status": "PENDING"}, NAMED, LATE, "wait awaiting_payment"),
+    ({}, NAMED, OFF | LATE, "skip import_disabled"),
+    ({}, NAMED | {"switched_off": True}, LATE, "skip import_disabled"),
+    ({}, NAMED, ELSEWHERE, "skip marketplace_not_selected"),
     ({"status": "SHIPPED"}, {}, {}, "skip already_shipped"),
     ({"status": "SHIPPED"}, OPEN, {}, "skip already_shipped"),
     ({"status": "PENDING"}, {}, {}, "wait awaiting_payment"),

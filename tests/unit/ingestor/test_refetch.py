@@ -218,3 +218,55 @@ def test_an_answer_is_about_the_order_that_was_asked_for() -> None:
     strange = order_asked_for(other, read_order(raw))
     assert isinstance(strange, UnreadableOrder)
     assert (strange.amazon_order_id, strange.why) == (other, "the answer is another order than the one asked for")
+
+
+# --- asked for by a back-fill
+
+
+def backfilled(order: Known, version: Snapshot, settings: Policy) -> Change | None:
+    return take_named_version(order, version, BUYER, None, settings, at(5), None, backfilled=True)
+
+
+def test_a_back_fill_lifts_the_start_date_for_good() -> None:
+    order = before(settings=LATE)
+
+    change = backfilled(order, snapshot(), policy(**LATE))
+
+    assert change is not None
+    assert (fact(change).disposition.kind, fact(change).command_id) == ("import", None)
+    again = take_version(change.known, snapshot(at(6)), BUYER, BUYER, policy(**LATE), at(7))
+    assert again is not None
+    assert fact(again).disposition.kind == "import"
+    assert decide_anew(change.known, policy(import_from=at(5)), at(8)) is None
+
+
+def test_a_back_fill_lifts_the_switch_only_while_import_is_on() -> None:
+    order = before(settings=OFF)
+
+    off = backfilled(order, snapshot(), policy(**OFF))
+    on = backfilled(order, snapshot(), policy())
+
+    assert off is not None
+    assert (off.fact, off.known.named, off.known.switched_off) == (None, True, True)
+    assert on is not None
+    assert fact(on).disposition.kind == "import"
+
+
+def test_what_a_back_fill_finds_as_it_was_is_not_published_again() -> None:
+    order = before()
+
+    change = take_named_version(order, snapshot(), BUYER, BUYER, policy(), at(5), None, backfilled=True)
+
+    assert change is not None
+    assert (change.fact, change.known) == (None, replace(order, named=True))
+    assert take_named_version(change.known, snapshot(), BUYER, BUYER, policy(), at(6), None, backfilled=True) is None
+
+
+def test_an_older_version_than_the_one_known_names_the_order_and_changes_nothing_else_of_it() -> None:
+    order = before(settings=LATE)
+
+    change = backfilled(order, snapshot(at(-1)), policy(**LATE))
+
+    assert change is not None
+    assert fact(change).disposition.kind == "import"
+    assert fact(change).last_updated_at == snapshot().last_updated_at

@@ -98,28 +98,30 @@ class AmazonClient:
             await self._tokens.token(await self._credentials(connection))
         return self._clock.now()
 
-    async def search(self, connection: ConnectionChanged, window: Window, token: str | None) -> Page:
+    async def search(
+        self, connection: ConnectionChanged, window: Window, token: str | None, reserve: float = 0.0
+    ) -> Page:
         """The same parameters on every page but the token; no filter, or cancellations would be missed."""
         params = {
-            "lastUpdatedAfter": window.after,
-            "lastUpdatedBefore": window.before,
+            f"{window.axis}After": window.after,
+            f"{window.axis}Before": window.before,
             "marketplaceIds": window.marketplace_ids,
             "includedData": INCLUDED_DATA,
             "maxResultsPerPage": str(PAGE_SIZE),
         }
         if token is not None:
             params["paginationToken"] = token
-        response = await self._call(connection, SEARCH, ORDERS_PATH, params)
+        response = await self._call(connection, SEARCH, ORDERS_PATH, params, reserve)
         if 400 <= response.status < 500:
             refusal = WindowLost if token is not None else RequestRefused
             raise refusal(f"Amazon answers {response.status} to a search of orders")
-        return page_of(response)
+        return page_of(response, window.axis)
 
     async def get_order(
-        self, connection: ConnectionChanged, amazon_order_id: str
+        self, connection: ConnectionChanged, amazon_order_id: str, reserve: float = 0.0
     ) -> ReadOrder | UnreadableOrder | None:
         path = f"{ORDERS_PATH}/{quote(amazon_order_id, safe='')}"
-        response = await self._call(connection, GET, path, {"includedData": INCLUDED_DATA})
+        response = await self._call(connection, GET, path, {"includedData": INCLUDED_DATA}, reserve)
         if response.status == 404:
             return None
         if 400 <= response.status < 500:
@@ -153,16 +155,21 @@ class AmazonClient:
     # --- calls
 
     async def _call(
-        self, connection: ConnectionChanged, operation: Operation, path: str, params: Mapping[str, str]
+        self,
+        connection: ConnectionChanged,
+        operation: Operation,
+        path: str,
+        params: Mapping[str, str],
+        reserve: float,
     ) -> Response:
         """200 and what the caller must tell apart (400, 404 and the like); all else is raised."""
         credentials = await self._credentials(connection)
         token = await self._tokens.token(credentials)
-        response = await self._send(connection, operation, path, params, token)
+        response = await self._send(connection, operation, path, params, token, reserve)
         if response.status in (401, 403):
             # Expired, revoked or not allowed: only a fresh token tells, whatever the body says.
             token = await self._tokens.token(credentials, refused=token)
-            response = await self._send(connection, operation, path, params, token)
+            response = await self._send(connection, operation, path, params, token, reserve)
         status = response.status
         if status in (401, 403):
             why = Blocked(
@@ -182,10 +189,16 @@ class AmazonClient:
         return response
 
     async def _send(
-        self, connection: ConnectionChanged, operation: Operation, path: str, params: Mapping[str, str], token: str
+        self,
+        connection: ConnectionChanged,
+        operation: Operation,
+        path: str,
+        params: Mapping[str, str],
+        token: str,
+        reserve: float,
     ) -> Response:
         bucket = _bucket(connection, operation)
-        wait_s = await self._budget.take(bucket, 1, rate=operation.rate, burst=operation.burst)
+        wait_s = await self._budget.take(bucket, 1, reserve=reserve, rate=operation.rate, burst=operation.burst)
         if wait_s > 0:
             raise Throttled(f"the quota of {operation.name} is used up", retry_after_s=wait_s)
         started = self._monotonic()
@@ -287,7 +300,7 @@ def order_asked_for(amazon_order_id: str, order: ReadOrder | UnreadableOrder) ->
     return replace(order, amazon_order_id=amazon_order_id)
 
 
-def page_of(response: Response) -> Page:
+def page_of(response: Response, axis: str = "lastUpdated") -> Page:
     """A page from a 200; an answer without a list of orders is trouble, never an empty page."""
     answer = _object(response)
     orders = answer.get("orders")
@@ -297,4 +310,4 @@ def page_of(response: Response) -> Page:
     token = (pagination or {}).get("nextToken")
     if token is not None and not isinstance(token, str):
         raise Unavailable("Amazon's answer has no page token that can be read")
-    return Page([read_order(order) for order in orders], token or None, time_in(answer.get("lastUpdatedBefore")))
+    return Page([read_order(order) for order in orders], token or None, time_in(answer.get(f"{axis}Before")))

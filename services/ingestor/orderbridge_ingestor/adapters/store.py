@@ -25,7 +25,7 @@ from ..domain.disposition import Policy, policy_of
 from ..domain.orders import Change, Known
 from ..domain.windows import Progress
 from ..ports import AMAZON, Parked, Polled, Watched
-from .commands import CommandsUnit
+from .scans import ScansUnit
 
 SOURCE = "ingestor"
 _PROGRESS = TypeAdapter(Progress)
@@ -40,7 +40,7 @@ _INSERT = text("""
     order by order_id on conflict do nothing
 """)
 
-_COLUMNS = "order_id, cast(fact as text) as fact, ever_open, switched_off, personal_until"
+_COLUMNS = "order_id, cast(fact as text) as fact, ever_open, switched_off, named, personal_until"
 
 _LOCK = text(f"""
     select {_COLUMNS} from orders where order_id = any(cast(:ids as text[])) order by order_id for update
@@ -62,12 +62,23 @@ _LOCK_REMOVED = text(f"""
 _WRITE = text("""
     update orders set
         seq = new.seq, fact = cast(new.fact as jsonb), disposition = new.disposition, ever_open = new.ever_open,
-        switched_off = new.switched_off, personal_until = new.personal_until
+        switched_off = new.switched_off, named = new.named, personal_until = new.personal_until
     from unnest(
         cast(:order_id as text[]), cast(:seq as bigint[]), cast(:fact as text[]), cast(:disposition as text[]),
-        cast(:ever_open as boolean[]), cast(:switched_off as boolean[]), cast(:personal_until as timestamptz[])
-    ) as new (order_id, seq, fact, disposition, ever_open, switched_off, personal_until)
+        cast(:ever_open as boolean[]), cast(:switched_off as boolean[]), cast(:named as boolean[]),
+        cast(:personal_until as timestamptz[])
+    ) as new (order_id, seq, fact, disposition, ever_open, switched_off, named, personal_until)
     where orders.order_id = new.order_id
+""")
+
+# Of orders that do not wait it is of no use, and poll after poll would write them.
+_NOTE_READ = text("""
+    update orders set read_at = :now where order_id = any(cast(:ids as text[])) and disposition = 'wait'
+""")
+
+_SILENT = text("""
+    select order_id from orders where connection_id = :connection_id and disposition = 'wait' and read_at < :before
+    order by read_at limit :limit
 """)
 
 _PARKED = text("""
@@ -91,13 +102,15 @@ _END_POLL = text("""
         watermark = greatest(polls.watermark, excluded.watermark), progress = null, last_poll_at = excluded.last_poll_at
 """)
 
+_REMARK = text("select message from connections where connection_id = :id and state = 'ok' for update")
+
 _WAITING_REPLAYS = text("""
     select id, version, kind, key, connection_id, payload, ship_by, cause_source, cause_seq, command_id, tries, waits
     from due where kind = :kind and connection_id = :id and taken_by is null order by id for update skip locked
 """)
 
 
-class IngestorUnit(CommandsUnit):
+class IngestorUnit(ScansUnit):
     """One transaction of the ingestor."""
 
     @asynccontextmanager
@@ -154,6 +167,13 @@ class IngestorUnit(CommandsUnit):
         for change in changes:
             if change.fact is not None:
                 self.publish_fact(IMPORTED, change.fact)
+
+    async def note_read(self, order_ids: Collection[str]) -> None:
+        await self.connection.execute(_NOTE_READ, {"ids": list(order_ids), "now": self.now})
+
+    async def silent_orders(self, connection_id: str, before: datetime, limit: int) -> Sequence[str]:
+        asked = {"connection_id": connection_id, "before": before, "limit": limit}
+        return list(await self.connection.scalars(_SILENT, asked))
 
     # --- parking
 
@@ -222,6 +242,10 @@ class IngestorUnit(CommandsUnit):
         # "ok" blocks nothing: it only carries the words.
         await say(self, connection_id, "ok", Blocked("ok", remark) if remark else None, **told)
 
+    async def remark_of(self, connection_id: str) -> str | None:
+        found: str | None = await self.connection.scalar(_REMARK, {"id": connection_id})
+        return found
+
     async def waiting_replays(self, connection_id: str) -> list[DueRow]:
         found = await self.connection.execute(_WAITING_REPLAYS, {"kind": REPLAY, "id": connection_id})
         return [DueRow(**row) for row in found.mappings()]
@@ -257,6 +281,7 @@ def _known(row: RowMapping) -> Known:
         fact=OrderImported.model_validate_json(row["fact"]) if row["fact"] else None,
         ever_open=row["ever_open"],
         switched_off=row["switched_off"],
+        named=row["named"],
         personal_until=row["personal_until"],
     )
 
@@ -269,5 +294,6 @@ def _row(known: Known) -> dict[str, Any]:
         "disposition": known.fact.disposition.kind if known.fact else None,
         "ever_open": known.ever_open,
         "switched_off": known.switched_off,
+        "named": known.named,
         "personal_until": known.personal_until,
     }

@@ -66,7 +66,7 @@ def dispose(told: Told, known: Known, policy: Policy | None) -> Disposition:
         return _skip("fulfilled_by_amazon")
     if not policy.import_enabled or known.switched_off:
         return _skip("import_disabled")
-    if told.purchased_at is None or told.purchased_at < policy.import_from:
+    if not known.named and (told.purchased_at is None or told.purchased_at < policy.import_from):
         return _skip("before_start_date")
     if told.status == "SHIPPED" and told.fulfilled_by == "merchant":
         return _skip("already_shipped")

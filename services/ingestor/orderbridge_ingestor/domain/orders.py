@@ -75,6 +75,8 @@ class Known:
     """It was at some time waiting or to be imported."""
     switched_off: bool = False
     """It was skipped because import was switched off, and nobody has asked for it since."""
+    named: bool = False
+    """A back-fill has taken it in: it may be older than the connection's start date."""
     personal_until: datetime | None = None
     """When what the vault holds of it is to be deleted; None when the vault holds nothing."""
 

@@ -53,13 +53,18 @@ def take_named_version(
     policy: Policy | None,
     now: datetime,
     command_id: str | None,
+    *,
+    backfilled: bool = False,
 ) -> Change | None:
     """What a version that somebody asked for changes; with ``command_id`` it is published in any case, naming it.
 
-    While import is on, an order that was skipped by the switch is decided as if it had not been. Of an older version
-    than the one known only personal data are taken that the vault lacks: the answer to the command is what is known.
+    While import is on, an order that was skipped by the switch is decided as if it had not been. Asked for by a
+    back-fill it is named for good, so that the start date does not bear on it. Of an older version than the one known
+    only personal data are taken that the vault lacks: the answer to the command is what is known.
     """
     named = replace(known, switched_off=False) if policy is not None and policy.import_enabled else known
+    if backfilled:
+        named = replace(named, named=True)
     if known.fact is not None and is_older(snapshot, known):
         view = _known_version(named, known.fact, snapshot, personal, vaulted, policy)
     else:

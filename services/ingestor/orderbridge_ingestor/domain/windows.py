@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 TOKEN_LIFE = timedelta(hours=24)
 """How long Amazon keeps a page token."""
@@ -20,6 +21,8 @@ class Window:
     after: str
     before: str
     marketplace_ids: str
+    axis: Literal["lastUpdated", "created"] = "lastUpdated"
+    """Which time of an order lies between the bounds, in the parameters' own words."""
 
 
 @dataclass(frozen=True)

@@ -16,10 +16,15 @@ Answer = ReadOrder | UnreadableOrder | RequestRefused | None
 """None: Amazon has no such order."""
 
 
-async def ask_for(order_id: str, connection: ConnectionChanged, row: DueRow, amazon: Amazon) -> Answer:
-    """:raises Transient: the work is due again later. :raises Blocked: the connection does not work."""
+async def ask_for(
+    order_id: str, connection: ConnectionChanged, row: DueRow, amazon: Amazon, reserve: float = 0.0
+) -> Answer:
+    """``reserve`` is the part of the quota that is left to others.
+
+    :raises Transient: the work is due again later. :raises Blocked: the connection does not work.
+    """
     try:
-        return await amazon.get_order(connection, amazon_order_id_of(order_id))
+        return await amazon.get_order(connection, amazon_order_id_of(order_id), reserve)
     except RequestRefused as error:
         if row.waits < WAITS_FOR_A_REFUSED:
             raise

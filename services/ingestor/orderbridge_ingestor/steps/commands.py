@@ -1,4 +1,5 @@
-"""Commands as they arrive: a refetch, and a replay of what is parked here, become due work; all else is not ours."""
+"""Commands as they arrive: a refetch, a back-fill, and a replay of what is parked here become due work; all else is
+not ours."""
 
 from __future__ import annotations
 
@@ -10,7 +11,8 @@ from orderbridge.ids import connection_of, is_order_id
 from orderbridge.step import Work
 from orderbridge.step.replay import replay_work
 
-from ..ports import REFETCH, Unit
+from ..domain.scans import Scan, asked_of
+from ..ports import REFETCH, SCAN, Unit
 from .ending import reject, reject_blocked, reject_removed
 
 
@@ -22,6 +24,8 @@ async def take_commands(events: Sequence[Command], unit: Unit) -> None:
             asked.append(event)
         elif event.mode == "replay" and event.service == "ingestor":
             await _take_replay(event, unit)
+        elif event.mode == "backfill":
+            await _take_backfill(event, unit)
     accepted: list[Command] = []
     for name in sorted({event.connection_id for event in asked}):
         accepted += await _accepted(name, [event for event in asked if event.connection_id == name], unit)
@@ -37,6 +41,22 @@ async def _take_replay(event: Command, unit: Unit) -> None:
         reject_blocked(event.command_id, _key(event), why, unit)
     else:
         unit.schedule(replay_work(event))
+
+
+async def _take_backfill(event: Command, unit: Unit) -> None:
+    # Locked as for a refetch: whoever blocks the connection meanwhile ends this command after that.
+    policy = await unit.policy_of(event.connection_id)
+    why = await unit.why_blocked(event.connection_id)
+    asked = asked_of(event.backfill)
+    if asked is None:
+        words = "The command names neither a range of time nor orders."
+        reject(event.command_id, event.connection_id, "not_applicable", words, unit)
+    elif policy is None:
+        reject_removed(event.command_id, event.connection_id, unit)
+    elif why is not None:
+        reject_blocked(event.command_id, event.connection_id, why, unit)
+    elif await unit.add_scan(Scan(event.command_id, event.connection_id, event.command_id, asked)):
+        unit.schedule(Work(SCAN, event.command_id, event.connection_id))
 
 
 async def _accepted(connection_id: str, events: Sequence[Command], unit: Unit) -> Sequence[Command]:

@@ -7,17 +7,20 @@ from collections.abc import Awaitable, Callable, Sequence
 import structlog
 
 from orderbridge.errors import Blocked
-from orderbridge.step import ConnectionEvent
+from orderbridge.step import ConnectionEvent, Work
 
 from ..domain.disposition import Policy
 from ..domain.orders import Known
 from ..domain.versions import decide_anew
-from ..ports import Unit
-from .ending import reject_blocked, reject_removed
+from ..ports import RESCAN, SILENT, Unit
+from .ending import end_scans, reject_blocked, reject_removed
 
 log = structlog.get_logger(__name__)
 
 PAGE = 1000
+FIRST_RESCAN_S = 4 * 3600.0
+"""A connection's first polls have just read what a re-scan would."""
+FIRST_SILENT_S = 600.0
 
 
 Page = Callable[[str, str, int], Awaitable[list[Known]]]
@@ -31,6 +34,9 @@ async def take_settings(events: Sequence[ConnectionEvent], unit: Unit) -> None:
     removed = await unit.keep_connections(events)
     for name in names:
         policy = await unit.policy_of(name)
+        if policy is not None and before[name] is None:
+            unit.schedule(Work(RESCAN, name, name, delay_s=FIRST_RESCAN_S))
+            unit.schedule(Work(SILENT, name, name, delay_s=FIRST_SILENT_S))
         if name in removed:
             await _remove(name, unit)
         elif policy is not None and before[name] is None and known[name]:
@@ -44,6 +50,7 @@ async def _remove(connection_id: str, unit: Unit) -> None:
     refetches = await unit.close_commands_of(connection_id)
     for command in refetches:
         reject_removed(command.command_id, command.order_id, unit)
+    await end_scans(connection_id, None, unit)
     await unit.drop_work(connection_id)
     await decide_all_anew(connection_id, None, unit.lock_open, unit)
     log.warning("connection removed", connection_id=connection_id, commands_ended=len(refetches))
@@ -70,12 +77,13 @@ class ConnectionWatch:
         refetches = await unit.close_commands_of(connection_id)
         for command in refetches:
             reject_blocked(command.command_id, command.order_id, why, unit)
+        backfills = await end_scans(connection_id, why, unit)
         log.warning(
             "connection blocked",
             connection_id=connection_id,
             state=why.state,
             why=str(why),
-            commands_ended=len(replays) + len(refetches),
+            commands_ended=len(replays) + len(refetches) + backfills,
         )
 
     async def restored(self, connection_id: str, unit: Unit) -> None:

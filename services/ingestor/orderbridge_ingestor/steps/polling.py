@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 
 import structlog
 
-from orderbridge.errors import Transient
 from orderbridge.events import ConnectionChanged
-from orderbridge.step.parking import described
 
-from ..domain.orders import ReadOrder, UnreadableOrder
-from ..domain.windows import Progress, advanced, next_window, watermark_after
-from ..ports import Amazon, Page, Polled, Transactions, Unit, WindowLost
-from .taking import Taken, park_orders, take_one_by_one, take_orders
+from ..domain.windows import Progress, next_window, watermark_after
+from ..ports import Amazon, Polled, Transactions, Unit, WindowLost
+from .paging import next_page
+from .taking import Taken, take_page
 
 log = structlog.get_logger(__name__)
-
-Take = Callable[[str, Sequence[ReadOrder], Unit], Awaitable[Taken]]
 
 
 class Poller:
@@ -79,16 +74,7 @@ class Poller:
     ) -> tuple[Progress, Taken]:
         name = connection.connection_id
         try:
-            page = await self._amazon.search(connection, progress.window, progress.token)
-            further = advanced(
-                progress,
-                page=_digest(page),
-                orders=len(page.orders),
-                token=hashlib.sha256(page.token.encode()).hexdigest() if page.token else None,
-                answered=page.answered,
-            )
-            if further is None:
-                raise WindowLost("Amazon's pages repeat")
+            page, further = await next_page(self._amazon, connection, progress)
         except WindowLost as lost:
             log.warning(
                 "window given up", connection_id=name, after=progress.window.after, pages=progress.pages, why=str(lost)
@@ -96,36 +82,11 @@ class Poller:
             async with self._store.transaction() as unit:
                 await unit.save_progress(name, None)
             raise
-        further = further.waiting_for(page.token, await self._amazon.now(connection))
 
-        async def store(unit: Unit) -> None:
+        async def store(unit: Unit, _: Taken) -> None:
             if further.token is not None:
                 await unit.save_progress(name, further)
             else:
                 await unit.end_poll(name, watermark_after(polled.watermark, further))
 
-        return further, await self._take(name, page, store)
-
-    async def _take(self, connection_id: str, page: Page, store: Callable[[Unit], Awaitable[None]]) -> Taken:
-        """The page and how far the poll has come with it, in one transaction."""
-        readable = [order for order in page.orders if isinstance(order, ReadOrder)]
-        unreadable = [order for order in page.orders if isinstance(order, UnreadableOrder)]
-        take: Take = take_orders
-        while True:
-            try:
-                async with self._store.transaction() as unit:
-                    taken = await take(connection_id, readable, unit)
-                    taken += await park_orders(connection_id, unreadable, unit)
-                    await store(unit)
-                return taken
-            except Exception as error:
-                if isinstance(error, Transient) or self._may_pass(error) or take is take_one_by_one:
-                    raise
-                log.warning("page failed, taking it order by order", connection_id=connection_id, why=described(error))
-                take = take_one_by_one
-
-
-def _digest(page: Page) -> str | None:
-    """The same for two pages with the same orders; None for a page that has none whose id can be read."""
-    ids = sorted(order.amazon_order_id for order in page.orders if order.amazon_order_id)
-    return hashlib.sha256(" ".join(ids).encode()).hexdigest() if ids else None
+        return further, await take_page(self._store, self._may_pass, name, page.orders, store)

@@ -17,7 +17,7 @@ from orderbridge.step.parking import Parcel, described
 from ..domain.disposition import Policy
 from ..domain.orders import ReadOrder, UnreadableOrder, body_of
 from ..domain.versions import is_older, take_named_version, take_version
-from ..ports import AMAZON, Unit
+from ..ports import AMAZON, Transactions, Unit
 
 log = structlog.get_logger(__name__)
 
@@ -35,8 +35,41 @@ class Taken:
         return Taken(self.published + other.published, self.parked + other.parked)
 
 
-async def take_orders(connection_id: str, orders: Sequence[ReadOrder], unit: Unit) -> Taken:
-    """All of them, or the error that one of them causes. An older version than the one known changes nothing."""
+async def take_page(
+    store: Transactions,
+    may_pass: Callable[[BaseException], bool],
+    connection_id: str,
+    orders: Sequence[ReadOrder | UnreadableOrder],
+    keep: Callable[[Unit, Taken], Awaitable[None]],
+    *,
+    named: bool = False,
+) -> Taken:
+    """The orders, and what ``keep`` stores with them, in one transaction; if one fails it, order by order.
+
+    ``may_pass`` tells which errors of the database may not come again.
+    """
+    readable = [order for order in orders if isinstance(order, ReadOrder)]
+    unreadable = [order for order in orders if isinstance(order, UnreadableOrder)]
+    take = take_orders
+    while True:
+        try:
+            async with store.transaction() as unit:
+                taken = await take(connection_id, readable, unit, named=named)
+                taken += await park_orders(connection_id, unreadable, unit)
+                await keep(unit, taken)
+            return taken
+        except Exception as error:
+            if isinstance(error, Transient) or may_pass(error) or take is take_one_by_one:
+                raise
+            log.warning("page failed, taking it order by order", connection_id=connection_id, why=described(error))
+            take = take_one_by_one
+
+
+async def take_orders(connection_id: str, orders: Sequence[ReadOrder], unit: Unit, *, named: bool = False) -> Taken:
+    """All of them, or the error that one of them causes; ``named``: a back-fill takes them in.
+
+    An older version than the one known changes nothing but what is decided of it anew for being named.
+    """
     newest: dict[str, ReadOrder] = {}
     for order in orders:
         order_id: str = order_id_of(connection_id, order.amazon_order_id)
@@ -49,15 +82,21 @@ async def take_orders(connection_id: str, orders: Sequence[ReadOrder], unit: Uni
     stored = await unit.personal_data(newest)
     current, changes = [], []
     for order_id, order in newest.items():
-        if is_older(order.snapshot, known[order_id]):
-            continue
-        current.append(order_id)
+        older = is_older(order.snapshot, known[order_id])
+        if not older:
+            current.append(order_id)
+        version = (known[order_id], order.snapshot, order.personal)
         vaulted = PersonalData.from_bytes(stored[order_id]) if order_id in stored else None
-        change = take_version(known[order_id], order.snapshot, order.personal, vaulted, policy, unit.now)
+        change = None
+        if named:
+            change = take_named_version(*version, vaulted, policy, unit.now, None, backfilled=True)
+        elif not older:
+            change = take_version(*version, vaulted, policy, unit.now)
         if change is not None:
             changes.append(change)
     await unit.supersede(current)
     await unit.record(changes)
+    await unit.note_read(newest)
     return Taken(published=sum(change.published for change in changes))
 
 
@@ -81,6 +120,7 @@ async def take_named(
         if change is not None:
             await unit.record([change])
             known, vaulted = change.known, change.personal or vaulted
+    await unit.note_read([order_id])
 
 
 async def tried(order: ReadOrder, take: Callable[[], Awaitable[T]], unit: Unit) -> T | UnreadableOrder:
@@ -94,11 +134,11 @@ async def tried(order: ReadOrder, take: Callable[[], Awaitable[T]], unit: Unit) 
         return UnreadableOrder(order.amazon_order_id, described(error), order.raw)
 
 
-async def take_one_by_one(connection_id: str, orders: Iterable[ReadOrder], unit: Unit) -> Taken:
+async def take_one_by_one(connection_id: str, orders: Iterable[ReadOrder], unit: Unit, *, named: bool = False) -> Taken:
     """Each alone; one that cannot be taken is parked."""
     taken = Taken()
     for order in orders:
-        came = await tried(order, partial(take_orders, connection_id, [order], unit), unit)
+        came = await tried(order, partial(take_orders, connection_id, [order], unit, named=named), unit)
         taken += came if isinstance(came, Taken) else await park_orders(connection_id, [came], unit)
     return taken
 
