@@ -275,6 +275,21 @@ async def test_two_at_a_time_are_both_read(world: World) -> None:
     assert {fact["order_id"] for fact in await world.imports()} == set(map(order_id, ids))
 
 
+async def test_who_goes_on_from_an_older_place_changes_nothing(world: World) -> None:
+    await world.add_connection()
+    await world.backfill(amazon_order_ids=[NOWHERE, NOWHERE])
+    async with world.ingestor.store.transaction() as unit:
+        older = await unit.scan("c1")
+    assert older is not None
+    async with world.ingestor.store.transaction() as unit:
+        assert await unit.save_scan(older)
+
+    async with world.ingestor.store.transaction() as unit:
+        assert not await unit.save_scan(older)
+        assert not await unit.end_scan(older)
+    assert len(await rows(world.ingestor.store, "select scan_id from scans")) == 1
+
+
 # --- lists
 
 
