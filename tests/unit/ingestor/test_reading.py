@@ -251,6 +251,23 @@ def test_what_a_line_says_beside_its_amounts_is_read() -> None:
     assert order.personal.gift_messages == {"1": "Hush"}
 
 
+@pytest.mark.parametrize(
+    ("lines", "read_as"),
+    [
+        ({}, ("Rua Inventada, 12", "Sala 3")),
+        ({"addressLine1": "Rua Inventada 12", "addressLine2": "S. 3"}, ("Rua Inventada 12", "S. 3")),
+    ],
+)
+def test_a_brazilian_street_stands_in_for_lines_that_are_missing(
+    lines: dict[str, str], read_as: tuple[str, str]
+) -> None:
+    extended = {"streetName": "Rua Inventada", "streetNumber": "12", "complement": "Sala 3", "neighborhood": "Bela"}
+    order = read(minimal(recipient={"deliveryAddress": lines | {"extendedFields": extended}}))
+
+    assert order.personal.address is not None
+    assert (order.personal.address.line1, order.personal.address.line2) == read_as
+
+
 @pytest.mark.parametrize("points", [-1, "many", 4.5, True, None, [], {}])
 def test_points_that_are_no_count_are_left_out(points: Any) -> None:
     [line] = read(with_item(expense={"pointsCost": {"pointsGranted": {"pointsNumber": points}}})).snapshot.lines

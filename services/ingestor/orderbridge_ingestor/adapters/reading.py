@@ -198,12 +198,14 @@ def _encodable(personal: PersonalData) -> PersonalData:
 
 
 def _address(given: Mapping[str, Any]) -> DeliveryAddress | None:
+    """Brazil's extended fields say the street apart; they stand in where Amazon leaves the lines out."""
     extended = _loose_part(given, "extendedFields")
+    street = [part for part in (_loose(extended.get("streetName")), _loose(extended.get("streetNumber"))) if part]
     address = DeliveryAddress(
         name=_loose(given.get("name")),
         company=_loose(given.get("companyName")),
-        line1=_loose(given.get("addressLine1")),
-        line2=_loose(given.get("addressLine2")),
+        line1=_loose(given.get("addressLine1")) or ", ".join(street) or None,
+        line2=_loose(given.get("addressLine2")) or _loose(extended.get("complement")),
         line3=_loose(given.get("addressLine3")),
         city=_loose(given.get("city")),
         district=_loose(given.get("districtOrCounty")),
