@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -200,6 +201,17 @@ def test_a_canceled_order_keeps_its_shopify_order_and_releases_what_went_back(re
     assert fact.reservation is not None
     assert (fact.reservation.state, fact.reservation.lines) == ("released" if restock else "claimed", LINES)
     assert ends(change) == {"c9": ("done", "canceled")}
+
+
+def test_what_amazon_ships_never_came_from_the_shops_stock() -> None:
+    order = replace(sent(order_with()), imported=imported(fulfilled_by="amazon"))
+    assert phases.claimed(order, at()) is None
+    order = phases.created(order, at(), SHOPIFY, None).order
+
+    [fact] = cancel(order, restock=True).facts
+
+    assert fact.reservation is None
+    assert asked(order, "c9", "cancel", restock=True)[1].restock is False
 
 
 def test_what_was_canceled_by_another_hand_releases_nothing_that_we_know_of() -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import unicodedata
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orderbridge.connections import ConnectionSettings
 from orderbridge.events import Target
@@ -416,6 +419,18 @@ def test_a_name_is_split_at_its_last_space(name: str, parts: tuple[str, str]) ->
 )
 def test_a_phone_is_e164_or_left_out(text: str, country: str, phone: str | None) -> None:
     assert phone_number(text, country) == phone
+
+
+WORDS = st.none() | st.text(max_size=30)
+
+
+@given(st.builds(DeliveryAddress, **dict.fromkeys(DeliveryAddress.model_fields, WORDS)), WORDS)
+def test_any_text_at_all_is_said_on_one_line_or_not_at_all(address: DeliveryAddress, company: str | None) -> None:
+    made = mailing_address(address, company)
+
+    assert all(value and value == value.strip() for value in made.values())
+    assert not any(unicodedata.category(letter) == "Cc" for value in made.values() for letter in value)
+    assert set(missing_fields(address)) <= {"name", "line1", "city", "postal_code", "country"}
 
 
 # --- what is personal stays hidden

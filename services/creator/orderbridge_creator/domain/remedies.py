@@ -35,7 +35,9 @@ def ask(order: Order, command: Command) -> Order:
         raise ValueError(f"{command.mode} is not a remedy of the creator's")
     if any(remedy.command_id == command.command_id for remedy in order.remedies):
         return order
-    remedy = Remedy(command.command_id, command.mode, command.shopify_order_id, command.restock)
+    # What Amazon ships never came out of the shop's stock, so nothing goes back there.
+    restock = command.restock and not (order.imported is not None and order.imported.fulfilled_by == "amazon")
+    remedy = Remedy(command.command_id, command.mode, command.shopify_order_id, restock)
     return replace(order, remedies=(*order.remedies, remedy))
 
 
