@@ -74,6 +74,8 @@ class Breakdown(Event):
     type: str
     subtotal: Money
     details: tuple[BreakdownDetail, ...] = ()
+    pending: bool = False
+    """A delivery tip that may change still."""
 
 
 class ImportedLine(Event):

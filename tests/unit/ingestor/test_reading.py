@@ -268,6 +268,16 @@ def test_a_brazilian_street_stands_in_for_lines_that_are_missing(
     assert (order.personal.address.line1, order.personal.address.line2) == read_as
 
 
+def test_a_tip_says_whether_it_may_change_still() -> None:
+    def tip(**status: Any) -> dict[str, Any]:
+        return {"type": "DELIVERY_TIP", "subtotal": {"amount": "2.00", "currencyCode": "USD"}} | status
+
+    given = [tip(status="PENDING"), tip(status="FINALIZED"), tip(status="ON_THE_MOON"), tip()]
+    order = read(minimal(proceeds={"breakdowns": given}))
+
+    assert [each.pending for each in order.snapshot.breakdowns] == [True, False, False, False]
+
+
 @pytest.mark.parametrize("points", [-1, "many", 4.5, True, None, [], {}])
 def test_points_that_are_no_count_are_left_out(points: Any) -> None:
     [line] = read(with_item(expense={"pointsCost": {"pointsGranted": {"pointsNumber": points}}})).snapshot.lines

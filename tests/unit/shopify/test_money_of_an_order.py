@@ -216,6 +216,11 @@ HELD: dict[str, tuple[OrderImported, str | None, str]] = {
         "11.00",
         "TAX",
     ),
+    "a discount of the whole order only": (
+        order("9.00", line("10.00", breakdown("ITEM", "10.00")), breakdowns=[breakdown("DISCOUNT", "-1.00")]),
+        "9.00",
+        "DISCOUNT",
+    ),
     "one line with tax on top and one with tax in the price": (
         order(
             "22.00",
@@ -328,6 +333,20 @@ def test_ten_thousand_lines_are_one_order() -> None:
 
     assert shopify_total(fields) == money("11000.00")
     assert sum(each["quantity"] for each in fields["lineItems"]) == 30_000
+
+
+@pytest.mark.parametrize(("total", "tip"), [("12.00", "2.00"), ("10.00", None)], ids=["in the total", "not in it"])
+def test_a_tip_that_is_pending_counts_where_amazons_total_has_it(total: str, tip: str | None) -> None:
+    pending = breakdown("DELIVERY_TIP", "2.00").model_copy(update={"pending": True})
+    imported = order(total, line("10.00", breakdown("ITEM", "10.00")), breakdowns=[pending])
+
+    assert shipping(built(imported)).get("Delivery tip") == tip
+
+
+def test_a_tip_that_is_final_must_be_in_amazons_total() -> None:
+    final = breakdown("DELIVERY_TIP", "2.00")
+
+    assert held(order("10.00", line("10.00", breakdown("ITEM", "10.00")), breakdowns=[final])).ours == money("12.00")
 
 
 def test_the_sums_that_the_whole_order_repeats_are_not_added_again() -> None:

@@ -129,6 +129,9 @@ def read_charges(
     if homeless:
         return mismatch(f"{homeless[0]} of the whole order belongs to no line", plain + own[homeless[0]])
     readings = list(_readings(parts, sum(own.values()), total))
+    if not readings and any(each.pending for each in order.breakdowns):
+        own = {kind: to_minor(amount, currency) for kind, amount in _own(order, parts, pending=False).items()}
+        readings = list(_readings(parts, sum(own.values()), total))
     if not readings:
         return mismatch("no reading of its discounts and taxes gives Amazon's sums")
     tax_included, signs = _chosen(readings, tax_mode)
@@ -193,12 +196,15 @@ def _breakdowns(line: ImportedLine) -> tuple[Breakdown, ...]:
     return line.breakdowns
 
 
-def _own(order: OrderImported, parts: Iterable[_Parts]) -> dict[str, Money]:
-    """Order-level amounts of kinds that no line has; the others repeat what the lines say."""
+def _own(order: OrderImported, parts: Iterable[_Parts], *, pending: bool = True) -> dict[str, Money]:
+    """Order-level amounts of kinds that no line has; the others repeat what the lines say.
+
+    Whether Amazon's total has a ``pending`` tip in it is not documented: its sum decides.
+    """
     on_lines = {b.type for each in parts for b in _breakdowns(each.line)}
     own: dict[str, Money] = {}
     for b in order.breakdowns:
-        if b.type not in on_lines and b.type in KNOWN:
+        if b.type not in on_lines and b.type in KNOWN and (pending or not b.pending):
             own[b.type] = own[b.type] + b.subtotal if b.type in own else b.subtotal
     return own
 

@@ -138,6 +138,7 @@ def _breakdowns(proceeds: Mapping[str, Any]) -> Iterator[Breakdown]:
                 BreakdownDetail(subtype=_required(one, "subtype"), value=_amount(one.get("value"), "value"))
                 for one in details
             ),
+            pending=given.get("status") == "PENDING",
         )
 
 
