@@ -490,6 +490,23 @@ async def test_a_call_that_was_never_answered_is_given_up_in_plain_words_and_a_r
     assert (await states(world), await world.ends()) == ((3, 0, 2), {"c1": ("done", "replayed")})
 
 
+async def test_an_order_that_became_payable_while_its_hold_was_parked_is_created_after_the_replay(world: World) -> None:
+    await taking_and_dying(world)
+    await becomes_payable(world)
+    async with world.engine.begin() as connection:
+        await connection.execute(
+            text("update orders set hold = jsonb_set(hold, '{since}', to_jsonb(now() - interval '23 hours 1 second'))")
+        )
+    await come_to_rest(world)
+    [parcel] = await rows(world.creator.store, "select * from parked")
+    assert (await world.phases(), await world.creates()) == (["planned"], [])
+
+    await world.deliver(remedy("replay", service="creator", parked_id=parcel["parked_id"]))
+    async with world.working():
+        await world.comes_to("created")
+    assert await states(world) == (3, 2, 0)
+
+
 async def come_to_rest_and(world: World, holds: Callable[[], Awaitable[bool]]) -> None:
     async with world.working():
         await until(holds)

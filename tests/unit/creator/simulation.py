@@ -80,6 +80,9 @@ class Database:
     ended: list[CommandEnded] = field(default_factory=list)
     attempts: dict[int, str | None] = field(default_factory=dict)
     locks: dict[str, Process] = field(default_factory=dict)
+    connection: ConnectionChanged = CONNECTION
+    booked: list[str] = field(default_factory=list)
+    """The states of the ledger of reservations."""
 
     def commit(self, change: Change) -> None:
         self.orders[change.order.order_id] = change.order
@@ -128,7 +131,7 @@ class Unit:
         return ()
 
     async def connection_settings(self, connection_id: str) -> ConnectionChanged | None:
-        return CONNECTION
+        return self._database.connection
 
     async def personal_data(self, order_id: str) -> bytes | None:
         return RESIDENT.to_bytes()
@@ -148,7 +151,7 @@ class Unit:
         return outcome in self._database.attempts.values()
 
     async def book(self, order: Order, reservation: Reservation) -> None:
-        return
+        self.effects.append(lambda: self._database.booked.append(reservation.state))
 
     async def await_stock(self, order: Order, waits: Collection[Wait], *, explained: bool, reread_s: float) -> None:
         return

@@ -112,6 +112,8 @@ def test_a_hold_that_is_over_is_given_back(order: Order, on: bool) -> None:
 
 STAYS = {
     "undecided": take_import(held(), imported(2)),
+    "a match of an import to come": take_match(held(), match_of((CUP, 2), seq=2, imported_seq=2)),
+    "a failure of an import to come": take_match(held(), unmatched(2, 2)),
     "payable": payable(held()),
     "planned after throttling": replace(payable(held()), look_up_first=True),
     "in other lines": take_match(held(waiting((MUG, 1), (MUG, 1))), match_of((MUG, 2), seq=2)),
@@ -239,6 +241,16 @@ def test_a_call_is_the_same_call_until_it_is_answered_and_no_other_is() -> None:
     later = replace(again.hold, since=at(1))
     others = {again.hold.key(ORDER), later.key(ORDER), order.hold.key("main:113-0000000-0000001")}
     assert len(others | {order.hold.key(ORDER)}) == 4
+
+
+def test_a_release_that_failed_is_made_anew_by_another_call() -> None:
+    order = held()
+    assert order.hold is not None
+    order, first = holding.releasing(order, order.hold, at())
+    order = holding.not_released(order, first, at()).order
+    assert order.hold is not None
+
+    assert holding.releasing(order, order.hold, at())[1].key(ORDER) != first.key(ORDER)
 
 
 def test_a_call_is_given_up_before_shopify_forgets_its_key() -> None:

@@ -61,6 +61,14 @@ def test_force_skips_the_stock_policy_and_is_tagged() -> None:
     assert built(ORDER)["tags"] == ["amazon"]
 
 
+def test_an_order_whose_units_are_held_takes_them_whatever_the_stock_and_is_not_forced() -> None:
+    made = build_order_input(ORDER, matched(ORDER), PERSONAL, held=True)
+
+    assert isinstance(made, OrderInput)
+    assert made.variables["options"]["inventoryBehaviour"] == "DECREMENT_IGNORING_POLICY"
+    assert made.variables["order"]["tags"] == ["amazon"]
+
+
 def test_what_amazon_fulfils_leaves_the_shops_stock_alone() -> None:
     imported = ORDER.model_copy(update={"fulfilled_by": "amazon"})
     made = build_order_input(imported, matched(imported), PERSONAL)

@@ -164,7 +164,7 @@ def taken(order: Order, hold: Hold, now: datetime) -> Change:
 
 def not_taken(order: Order) -> Change:
     """Nothing was moved."""
-    return Change(replace(order, hold=None))
+    return Change(replace(order, hold=None), due=order.due)
 
 
 def not_released(order: Order, hold: Hold, now: datetime) -> Change:
@@ -191,14 +191,17 @@ def abandoned(order: Order, now: datetime) -> Change:
 
 
 def _shown(order: Order, reservation: Reservation, now: datetime) -> Change:
-    """An attempt that is promised, or failed, keeps its fact; what is closed has said its last word."""
+    """An attempt that is promised, or failed, keeps its fact; what is closed has said its last word.
+
+    A promised attempt that waited for the units to be settled is due.
+    """
     if order.phase in CLOSED:
         return Change(order)
     fact = order.fact
     number = {"seq": order.seq + 1, "at": now}
     if fact is not None and order.wanted is not None and fact.phase in ("planned", "failed"):
         told = fact.model_copy(update={**number, "reservation": reservation})
-        return Change(replace(order, fact=told), facts=(told,))
+        return Change(replace(order, fact=told), facts=(told,), due=order.due)
     progress = OrderProgress(
         order_id=order.order_id,
         **number,

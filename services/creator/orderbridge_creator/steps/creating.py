@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 UNCHECKED_S = 0.5
 """How soon to look again whether the shop was tried: without its metafield definition nothing may be sent."""
 RESERVING_S = 0.3
-"""How soon to look again whether the units that are being moved for the order are."""
+"""How soon to look again, at first, whether the units of the order are settled; who settles them makes it due."""
 LONGEST_WAIT_S = 60.0
 EMAIL_REFUSED = "email_refused"
 """How an attempt ended whose e-mail address Shopify did not take: the next ones go without it."""
@@ -132,7 +132,7 @@ class Creating:
                 case phases.LookUp():
                     return _Look(order.fence, await settings_for(unit, row))
                 case phases.Reserving():
-                    await unit.postpone(row, RESERVING_S)
+                    await unit.postpone(row, RESERVING_S * 2.0 ** min(row.waits, 6))
                 case phases.Send() if blocked is not None:
                     unit.record(block(order, unit.now, reasons.of_connection(blocked)))
                     await unit.postpone(row, 0.0)

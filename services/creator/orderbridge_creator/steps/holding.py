@@ -22,6 +22,7 @@ from ..domain.order import Change, Order
 from ..domain.outcomes import MoveOutcome, MoveRefused, MoveStale, Stock, UnitsGone, UnitsMoved
 from ..ports import Locks, ShopifyStock, Transactions, Unit
 from .connections import REMOVED_S, why_blocked
+from .intake import record_and_schedule
 from .locking import alone
 
 log = structlog.get_logger(__name__)
@@ -78,6 +79,8 @@ class Holding:
             order = (await unit.lock_orders([row.key]))[row.key]
             todo = holding.todo(order, on=connection is not None and connection.settings.hold_stock_while_pending)
             if todo is None:
+                # An attempt that was promised may have waited for this, or ended with it when it was parked.
+                record_and_schedule(unit, Change(order, due=order.due))
                 await unit.finish(row)
                 return None
             if connection is None:
@@ -149,16 +152,16 @@ class Holding:
         match outcome:
             case UnitsMoved():
                 change = holding.taken(order, hold, unit.now)
-                unit.record(change)
+                record_and_schedule(unit, change)
                 await unit.book(change.order, hold.reservation("held", unit.now))
                 log.info("stock held", order_id=row.key, units=holding.in_words(hold))
                 return True
             case MoveStale():
-                unit.record(holding.not_taken(order))
+                record_and_schedule(unit, holding.not_taken(order))
                 return True
             case UnitsGone() | MoveRefused():
                 # A hold is a help to the order, not a condition: it goes on waiting without.
-                unit.record(holding.not_taken(order))
+                record_and_schedule(unit, holding.not_taken(order))
                 await unit.postpone(row, self._reread_s)
                 log.error("stock cannot be held", order_id=row.key, units=holding.in_words(hold), why=_words(outcome))
                 return False
@@ -170,7 +173,7 @@ async def _released(unit: Unit, row: DueRow, order: Order, hold: Hold, outcome: 
     match outcome:
         case UnitsMoved():
             change = holding.released(order, hold, unit.now)
-            unit.record(change)
+            record_and_schedule(unit, change)
             await unit.book(change.order, hold.reservation("released", unit.now))
             log.info("stock released", order_id=row.key, units=holding.in_words(hold))
             return True
