@@ -26,9 +26,11 @@ REFETCH = "refetch"
 SCAN = "scan"
 """The kind of due work that reads the next page of a scan, or the next order of its list; its key is the scan_id."""
 RESCAN = "rescan"
-"""The kind of due work that begins a re-scan, every few hours; its key is the connection_id."""
+"""The kind of due work that begins a re-scan; its key is the connection_id."""
+RESCAN_EVERY_S = 4 * 3600.0
 SILENT = "silent"
 """The kind of due work that asks for waiting orders that went silent; its key is the connection_id."""
+SILENT_EVERY_S = 600.0
 
 
 class RequestRefused(Transient):

@@ -51,6 +51,7 @@ def test_the_document_is_openapi_3_1_and_whole() -> None:
         ("/v1/connections", "post"),
         ("/v1/connections/{connection_id}", "get"),
         ("/v1/connections/{connection_id}", "put"),
+        ("/v1/connections/{connection_id}/backfill", "post"),
         ("/v1/connections/{connection_id}/test", "post"),
         ("/v1/orders", "get"),
         ("/v1/orders/counts", "get"),

@@ -70,7 +70,7 @@ _REMEDIES = {
     "fulfilled_by_amazon": "Switch on import_fulfilled_by_amazon to import such orders, then refetch.",
     "import_disabled": "Switch import_enabled on for this connection, then refetch.",
     "marketplace_not_selected": "Add the marketplace to the connection's settings, then refetch.",
-    "before_start_date": "Set import_from to an earlier moment, then refetch.",
+    "before_start_date": "Back-fill the order, or set import_from to an earlier moment and refetch.",
     "awaiting_payment": "Wait for Amazon to release the order.",
     "unknown_amazon_status": "Wait for Amazon to say more.",
     "sku_not_found": "Map the SKU, or put it on the product.",

@@ -12,15 +12,12 @@ from orderbridge.step import ConnectionEvent, Work
 from ..domain.disposition import Policy
 from ..domain.orders import Known
 from ..domain.versions import decide_anew
-from ..ports import RESCAN, SILENT, Unit
+from ..ports import RESCAN, RESCAN_EVERY_S, SILENT, SILENT_EVERY_S, Unit
 from .ending import end_scans, reject_blocked, reject_removed
 
 log = structlog.get_logger(__name__)
 
 PAGE = 1000
-FIRST_RESCAN_S = 4 * 3600.0
-"""A connection's first polls have just read what a re-scan would."""
-FIRST_SILENT_S = 600.0
 
 
 Page = Callable[[str, str, int], Awaitable[list[Known]]]
@@ -35,8 +32,9 @@ async def take_settings(events: Sequence[ConnectionEvent], unit: Unit) -> None:
     for name in names:
         policy = await unit.policy_of(name)
         if policy is not None and before[name] is None:
-            unit.schedule(Work(RESCAN, name, name, delay_s=FIRST_RESCAN_S))
-            unit.schedule(Work(SILENT, name, name, delay_s=FIRST_SILENT_S))
+            # Not at once: its first polls read what these would.
+            unit.schedule(Work(RESCAN, name, name, delay_s=RESCAN_EVERY_S))
+            unit.schedule(Work(SILENT, name, name, delay_s=SILENT_EVERY_S))
         if name in removed:
             await _remove(name, unit)
         elif policy is not None and before[name] is None and known[name]:

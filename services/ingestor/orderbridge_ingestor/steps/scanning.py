@@ -31,7 +31,7 @@ from ..domain.scans import (
     place_of,
     progress_of,
 )
-from ..ports import RESCAN, SCAN, Amazon, RequestRefused, Transactions, Unit, WindowLost
+from ..ports import RESCAN, RESCAN_EVERY_S, SCAN, Amazon, RequestRefused, Transactions, Unit, WindowLost
 from .asking import WAITS_FOR_A_REFUSED, Answer, ask_for
 from .ending import end_scans, reject_scan
 from .paging import next_page
@@ -46,7 +46,6 @@ REFUSED_WAIT_S = 60.0
 """A search that Amazon calls invalid is not repeated sooner: either it is a bug, or an outage."""
 BEHIND_WAIT_S = 60.0
 """Amazon does not tell of the slice yet."""
-RESCAN_EVERY_S = 4 * 3600.0
 RESCANNED = timedelta(hours=48)
 """What was created in this time is looked for again: searches by the last update are known to omit orders."""
 

@@ -12,13 +12,12 @@ from orderbridge.ids import amazon_order_id_of
 from orderbridge.step import Work
 from orderbridge.step.unit import DueRow
 
-from ..ports import SILENT, Amazon, RequestRefused, Transactions, Unit
+from ..ports import SILENT, SILENT_EVERY_S, Amazon, RequestRefused, Transactions, Unit
 from .taking import Taken, take_page
 
 log = structlog.get_logger(__name__)
 
 SILENT_AFTER = timedelta(hours=1)
-EVERY_S = 600.0
 FEW = 10
 """How many are asked for before other work has its turn."""
 SOON_S = 1.0
@@ -49,7 +48,7 @@ class SilentOrders:
         if silent:
             log.info("silent orders read", connection_id=name, orders=len(silent), published=taken.published)
         async with self._store.transaction() as unit:
-            unit.schedule(Work(SILENT, name, name, delay_s=SOON_S if len(silent) == FEW else EVERY_S))
+            unit.schedule(Work(SILENT, name, name, delay_s=SOON_S if len(silent) == FEW else SILENT_EVERY_S))
             await unit.finish(row)
 
     async def _read(self, order_id: str, connection: ConnectionChanged) -> Taken:
