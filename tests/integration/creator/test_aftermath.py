@@ -355,11 +355,17 @@ async def test_a_word_alone_is_not_believed(world: World) -> None:
 
 async def test_our_own_cancellation_is_nobodys_hand(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("orderbridge_creator.steps.inspecting.AGAIN_S", 0.1)
+    monkeypatch.setattr("orderbridge_creator.steps.closing.POLL_S", 2.0)
     gid = await created(world)
+
+    async def carried_out() -> bool:
+        [order] = await world.shop_orders()
+        return bool(order["cancelled"])
+
     await world.deliver(remedy("cancel"))
     async with world.working():
-        # Words come while it is under way, and after it.
-        await until(lambda: asked(world), what="the shop is asked")
+        # Words come before we know what came of it, and after that.
+        await until(carried_out, what="the shop cancels")
         await world.word("order", gid)
         await world.comes_to("canceled")
         await world.word("order", gid)
