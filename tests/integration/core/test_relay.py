@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,12 +17,13 @@ from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-def
 
 from deploy.local.servers import KafkaServer
 from orderbridge.errors import ConfigurationError
+from orderbridge.events import Breakdown, BreakdownDetail, ImportedLine, OrderImported
 from orderbridge.kafka import Consumer, check_topics, create_topics, open_consumer, open_producer
 from orderbridge.outbox import Relay
 from orderbridge.settings import KafkaSettings, load_settings
 from orderbridge.step import Store, Unit
 from orderbridge.topics import IMPORTED, STATUS, TOPICS
-from tests.support.facts import ORDER, imported
+from tests.support.facts import ORDER, imported, usd
 from tests.support.step import end, open_step_store, rows, store_of, until
 
 
@@ -198,3 +200,32 @@ async def test_a_broker_that_is_not_there_is_named_with_its_variable(monkeypatch
 
     with pytest.raises(ConfigurationError, match=r"KAFKA_BOOTSTRAP_SERVERS: cannot use Kafka at 127\.0\.0\.1:1"):
         await check_topics(nowhere, [IMPORTED])
+
+
+async def test_an_order_of_ten_thousand_lines_is_published_whole(store: Store[Unit], settings: KafkaSettings) -> None:
+    chance = random.Random(7)
+    lines = tuple(
+        ImportedLine(
+            order_item_id=f"{chance.randrange(10**13, 10**14)}",
+            amazon_sku=f"SKU-{chance.randrange(10**8):08d}",
+            asin=f"B0{chance.randrange(10**8):08d}",
+            title=f"An invented thing {chance.randrange(10**6)} - Size: XL, Color: {chance.choice(('Blue', 'Red'))}",
+            quantity=1,
+            unit_price=usd("10.00"),
+            total=usd("10.80"),
+            breakdowns=(
+                Breakdown(type="ITEM", subtotal=usd("10.00")),
+                Breakdown(
+                    type="TAX", subtotal=usd("0.80"), details=(BreakdownDetail(subtype="ITEM", value=usd("0.80")),)
+                ),
+            ),
+        )
+        for _ in range(10_000)
+    )
+    fact = imported(1, lines=lines)
+    async with store.transaction() as unit:
+        unit.publish_fact(IMPORTED, fact)
+    async with relaying(store, settings), open_consumer(settings, "matcher", [IMPORTED]) as consumer:
+        await until(lambda: empty(store), within_s=30)
+        [received] = await until(lambda: consumer.receive(10, 500), within_s=30)
+    assert OrderImported.model_validate_json(received.value or b"") == fact
