@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -274,29 +275,29 @@ def test_orders_skipped_while_import_was_off_are_taken_in_by_a_bulk_refetch_alon
     running.run(story())
 
 
-def test_orders_from_before_the_start_date_are_taken_in_by_a_back_fill(running: RunningStack) -> None:
+def test_orders_from_before_the_start_date_are_taken_in_by_a_back_fill_of_their_time(running: RunningStack) -> None:
     async def story() -> None:
         world = await opened(running, "early")
         await world.place_orders(8, {"unshipped": 3}, within_s=HOUR_S)
-        await world.move_clock(2 * HOUR_S)
-        begin = (await world.amazon.get("/_control/clock"))["now"]
-        early = (await world.amazon_orders())[0]["createdTime"]
-        await world.connect(poll_interval_s=1, import_from=begin)
+        # Amazon's clock is ahead of ours here; a month ago is the past by both.
+        placed = datetime.now(UTC) - timedelta(days=30)
+        for order in await world.amazon_orders():
+            await world.change(order["orderId"], createdTime=f"{placed:%Y-%m-%dT%H:%M:%SZ}")
+        await world.connect(poll_interval_s=1)
         for order in await world.amazon_orders():
             await world.change(order["orderId"], programs=["PRIME"])
         await world.move_clock(PAST_THE_LAG_S)
         await _all(world, 3, "skipped", "before_start_date")
-        day = early[:10]
-        command = await world.api.send(
-            "POST", "/v1/connections/early/backfill", {"from": f"{day}T00:00:00Z", "to": begin}
-        )
+        day = timedelta(days=1)
+        asked = {name: f"{at:%Y-%m-%dT%H:%M:%SZ}" for name, at in (("from", placed - day), ("to", placed + day))}
+        command = await world.api.send("POST", "/v1/connections/early/backfill", asked)
         done = await until(
             lambda: world.api.get(f"/v1/commands/{command['command_id']}"),
             lambda it: it["state"] != "open",
             WITHIN_S,
             "the end of the back-fill",
         )
-        assert (done["state"], done["mode"]) == ("done", "backfill")
+        assert (done["state"], done["mode"], done["progress"]["orders"]) == ("done", "backfill", 3)
         await _all(world, 3, "created")
 
     running.run(story())

@@ -72,6 +72,8 @@ async def test_a_connection_is_made_published_and_shown_with_its_defaults(api: A
         "tax_mode": "auto",
         "shipping_map": {},
         "unmatched_lines": "hold",
+        "hold_stock_while_pending": False,
+        "on_cancel": "flag",
     }
     assert shown["amazon"]["client_id"] == "amzn1.application-oa2-client.invented"
     assert shown["amazon"]["refresh_token"] == {"set": True, "changed_at": shown["added_at"]}

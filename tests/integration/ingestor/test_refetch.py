@@ -330,7 +330,7 @@ async def test_an_answer_without_an_id_is_parked_with_the_order_that_was_asked_f
     assert (code, parked["order_id"]) == ("message_parked", order_id(amazon_id))
 
 
-async def test_an_order_that_the_database_refuses_is_parked_and_ends_the_command(world: World) -> None:
+async def test_an_order_that_cannot_be_stored_is_parked_and_ends_the_command(world: World) -> None:
     amazon_id = await polled_order(world)
     items = (await world.order(amazon_id))["orderItems"]
     items[0]["product"]["title"] = "Mug\0"
@@ -341,7 +341,7 @@ async def test_an_order_that_the_database_refuses_is_parked_and_ends_the_command
         code, message = await rejected(world)
 
     assert code == "message_parked"
-    assert "the database refuses it" in message
+    assert "title holds a character that cannot be stored" in message
     [parked] = await world.parked()
     assert (parked["order_id"], parked["origin"], parked["state"]) == (order_id(amazon_id), "amazon", "parked")
     assert len(await world.imports()) == 1

@@ -231,6 +231,13 @@ def test_where_the_units_are_taken_from(
     assert (None if moves is None else {move.location_id: move.units for move in moves}) == places
 
 
+def test_units_that_another_location_owes_are_not_there() -> None:
+    owing = Stock(True, (Level("L1", True, 3, "L1"), Level("L2", True, -2, "L2")), "S", "item")
+
+    assert holding.allot([line(2)], {MUG: owing}) is None
+    assert holding.allot([line(1)], {MUG: owing}) is not None
+
+
 def test_a_call_is_the_same_call_until_it_is_answered_and_no_other_is() -> None:
     order = taking(waiting())
     again = taking(replace(order, hold=None))

@@ -189,7 +189,7 @@ def route(wanted: Iterable[tuple[Variant, int]], *, obey_policy: bool) -> Sequen
     """Choose the locations for an order's lines, or None when one unit cannot be reserved.
 
     A location that holds the whole line is taken first, else the line is split over those that hold some of it.
-    What no location holds is owed by the first one, below zero, unless the policy forbids it; then nothing is
+    What no location holds is owed by one that stocks it, below zero, unless the policy forbids it; then nothing is
     claimed for any line.
     """
     claims: list[Claim] = []
@@ -222,7 +222,7 @@ def _split(held: dict[InventoryLevel, int], quantity: int) -> list[tuple[Invento
             shares[level] = share
             left -= share
     if left and held:
-        owing = next(iter(shares or held))
+        owing = next(iter(shares), None) or max(held, key=lambda level: level.quantity("on_hand"))
         shares[owing] = shares.get(owing, 0) + left
     return list(shares.items())
 

@@ -143,7 +143,7 @@ class ConnectionRows(Unit):
     async def troubled(self) -> list[ConnectionStatus]:
         found = await self.connection.execute(
             text("""
-                select status from connection_statuses join connection_configs using (connection_id)
+                select status from connection_statuses left join connection_configs using (connection_id)
                 where state <> 'ok' and removed_at is null order by connection_id, service
             """)
         )

@@ -120,7 +120,8 @@ def allot(lines: Iterable[ReservedLine], stock: Mapping[str, Stock]) -> tuple[Mo
         if not found.limited:
             continue
         shares = list(_shares(found, units))
-        if found.inventory_item_id is None or sum(share for _, share, _ in shares) < units:
+        # What one location owes, another's units are for.
+        if found.inventory_item_id is None or found.available < units or sum(share for _, share, _ in shares) < units:
             return None
         item = found.inventory_item_id
         moves += [Move(variant_id, skus[variant_id], item, place, share, there) for place, share, there in shares]
