@@ -14,7 +14,7 @@ from typing import assert_never
 from orderbridge.events import Candidate, LineMatch, MatchFact, MatchStep, OrderMatched, OrderUnmatched, Reason
 
 from . import keys
-from .catalogue import Entry
+from .catalogue import ACTIVE, Entry
 from .keys import Key
 from .order import Line, Order
 from .pinning import binding_of, pinned
@@ -82,7 +82,7 @@ def match_order(order: Order, shelf: Shelf, *, anew: bool = False) -> Decision:
     for line in order.lines:
         binding = binding_of(line, pins, order.purchased_at, shelf, created=order.created) if pins else None
         if binding is not None:
-            matches.append(binding.match)
+            matches.append(binding)
             concerns.update(keys.of_variant(target.variant_id) for target in pins[line.order_item_id].targets)
             concerns.update(_mapping_key(line))
             continue
@@ -163,7 +163,7 @@ def _title_keys(line: Line) -> set[Key]:
 
 def candidates_of(entries: Sequence[Entry]) -> tuple[Candidate, ...]:
     """What a person might choose from: those on sale first."""
-    ranked = sorted(entries, key=lambda entry: (entry.status != "ACTIVE", entry.variant_id))
+    ranked = sorted(entries, key=lambda entry: (entry.status != ACTIVE, entry.variant_id))
     return tuple(
         Candidate(variant_id=entry.variant_id, shopify_sku=entry.sku, title=entry.shown_title) for entry in ranked
     )

@@ -7,39 +7,23 @@ that is undone. Only an operator binds the order to other variants: by ``rematch
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 
 from orderbridge.events import LineMatch, MatchStep, Reason, Target
 
-from .catalogue import Entry
+from .catalogue import GONE, Entry
 from .order import Line, Pins
 from .rules import sku_of
 from .shelf import Shelf
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
-    """The line stays what it was matched to."""
-
-    match: LineMatch
-
-
-@dataclass(frozen=True, slots=True)
-class Withdrawn:
-    """The line was matched, and may not be created from that match now."""
-
-    match: LineMatch
-
-
-Binding = Bound | Withdrawn | None
-"""None: the line is not bound, and is matched like a new one."""
-
-
 def binding_of(
     line: Line, pins: Mapping[str, LineMatch], purchased_at: datetime | None, shelf: Shelf, *, created: bool
-) -> Binding:
-    """``created``: the Shopify order exists, so that nothing takes the match away any more."""
+) -> LineMatch | None:
+    """What the line stays matched to, or that its match is withdrawn, and why; None: it is matched like a new one.
+
+    ``created``: the Shopify order exists, so that nothing takes the match away any more.
+    """
     pin = pins.get(line.order_item_id)
     if pin is None or (pin.amazon_sku or "").strip() != sku_of(line):
         return None
@@ -47,12 +31,14 @@ def binding_of(
         return None
     trouble = None if created else _trouble(line, pin, shelf)
     if trouble is None:
-        return Bound(_for_quantity(line, pin))
+        return _for_quantity(line, pin)
     step = MatchStep(rule=pin.rule or "sku", looked_for=sku_of(line) or line.title, won=False, why=trouble.message)
-    return Withdrawn(
-        LineMatch(
-            order_item_id=line.order_item_id, amazon_sku=line.amazon_sku, reason=trouble, path=(*pin.path[:-1], step)
-        )
+    return LineMatch(
+        order_item_id=line.order_item_id,
+        amazon_sku=line.amazon_sku,
+        quantity=line.quantity,
+        reason=trouble,
+        path=(*pin.path[:-1], step),
     )
 
 
@@ -102,7 +88,7 @@ def _renamed(line: Line, target: Target, entry: Entry) -> Reason:
 
 
 def _missing(line: Line, target: Target, entry: Entry | None) -> Reason:
-    known = entry is not None and entry.status != "GONE"
+    known = entry is not None and entry.status != GONE
     why = f"is {entry.status.lower()}, so not on sale" if known and entry else "does not exist any more"
     return Reason(
         code="variant_missing",
