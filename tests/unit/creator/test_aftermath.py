@@ -207,6 +207,12 @@ def own(**more: Any) -> Order:
     return canceled_at_amazon(created(**more), "cancel_and_restock").order
 
 
+@pytest.mark.parametrize(("by", "restock"), [("merchant", True), ("amazon", False)])
+def test_only_what_came_out_of_the_shops_stock_goes_back_there(by: str, restock: bool) -> None:
+    change = then(created(fulfilled_by=by), 2, "cancel_and_restock", kind="cancel", fulfilled_by=by)
+    assert [one.restock for one in change.order.remedies] == [restock]
+
+
 def test_a_cancellation_is_asked_for_once_and_awaited_by_no_command() -> None:
     order = own()
 

@@ -44,6 +44,11 @@ def canceled_at_amazon(order: Order) -> bool:
     return order.imported is not None and order.imported.disposition.kind == "cancel"
 
 
+def took_stock(order: Order) -> bool:
+    """What Amazon ships never came out of the shop's stock, so nothing goes back there."""
+    return order.imported is None or order.imported.fulfilled_by != "amazon"
+
+
 def aftermath(order: Order, on_cancel: OnCancel, now: datetime) -> Change:
     """Hold the newest import against what was created: what differs is shown, and a cancellation takes effect."""
     if order.phase != "created" or order.imported is None:
@@ -66,7 +71,8 @@ def _canceled(order: Order, on_cancel: OnCancel, now: datetime) -> Change:
     if order.own_cancel is not None or any(one.code == CANCELED for one in order.newest.attention):
         return Change(order)
     if on_cancel == "cancel_and_restock":
-        return Change(replace(order, remedies=(*order.remedies, Remedy(None, "cancel"))))
+        own = Remedy(None, "cancel", restock=took_stock(order))
+        return Change(replace(order, remedies=(*order.remedies, own)))
     return flag_cancellation(order, None, now)
 
 

@@ -11,7 +11,7 @@ from orderbridge.events import Command, OrderCreated, OrderProgress, Reason, Res
 from orderbridge.ids import amazon_order_id_of
 
 from . import reasons
-from .aftermath import canceled_at_amazon, flag_cancellation, made_of
+from .aftermath import canceled_at_amazon, flag_cancellation, made_of, took_stock
 from .order import CONNECTION_CODES, Change, Ending, Order, Remedy, end_of
 from .standing import refusal
 
@@ -35,8 +35,7 @@ def ask(order: Order, command: Command) -> Order:
         raise ValueError(f"{command.mode} is not a remedy of the creator's")
     if any(remedy.command_id == command.command_id for remedy in order.remedies):
         return order
-    # What Amazon ships never came out of the shop's stock, so nothing goes back there.
-    restock = command.restock and not (order.imported is not None and order.imported.fulfilled_by == "amazon")
+    restock = command.restock and took_stock(order)
     remedy = Remedy(command.command_id, command.mode, command.shopify_order_id, restock)
     return replace(order, remedies=(*order.remedies, remedy))
 
