@@ -80,6 +80,14 @@ class StockAsked:
     """A location's name or global id; without one the warehouse gets all of it and the others none."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class LocationChange:
+    __pydantic_config__: ClassVar = _ONLY_KNOWN_FIELDS
+    active: bool | None = None
+    stops_stocking: str | None = None
+    """A variant, by its SKU or global id, that the location has no inventory level of any more."""
+
+
 def catalogue_routes(shop_named: Callable[[str], Awaitable[Shop]]) -> APIRouter:
     routes = APIRouter(prefix="/_control/shops/{shop}")
 
@@ -130,8 +138,19 @@ def catalogue_routes(shop_named: Callable[[str], Awaitable[Shop]]) -> APIRouter:
     @routes.post("/stock")
     async def set_stock(shop: Annotated[Shop, Depends(shop_named)], asked: StockAsked) -> dict[str, Any]:
         variant = the_variant(shop, asked.sku)
-        shop.set_stock(variant, asked.available, _location(shop, asked.location))
+        shop.set_stock(variant, asked.available, _location(shop, asked.location) if asked.location else None)
         return _variant_as_json(variant)
+
+    @routes.patch("/locations/{location:path}")
+    async def change_location(
+        shop: Annotated[Shop, Depends(shop_named)], location: str, change: LocationChange
+    ) -> dict[str, Any]:
+        place = _location(shop, location)
+        if change.active is not None:
+            place.is_active = change.active
+        if change.stops_stocking is not None:
+            the_variant(shop, change.stops_stocking).inventory_item.levels.pop(place.id, None)
+        return {"location_id": place.gid, "name": place.name, "active": place.is_active}
 
     return routes
 
@@ -159,9 +178,7 @@ def _the_product(shop: Shop, named: str) -> Product:
     return product
 
 
-def _location(shop: Shop, name: str | None) -> Location | None:
-    if name is None:
-        return None
+def _location(shop: Shop, name: str) -> Location:
     for place in shop.locations:
         if name in (place.name, place.gid):
             return place

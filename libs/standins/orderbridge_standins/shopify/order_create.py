@@ -6,6 +6,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from .definitions import UserError
+from .fulfillments import fulfillment_orders
 from .money import MoneyBag, bag, bag_of_input
 from .order_checks import OUT_OF_STOCK, refusals, variant_of
 from .orders import Attribute, LineItem, MailingAddress, Metafield, Order, ShippingLine, TaxLine, Transaction
@@ -34,8 +35,7 @@ def create_order(shop: Shop, given: Mapping[str, Any], options: Mapping[str, Any
 def _claims(shop: Shop, given: Mapping[str, Any], behaviour: str) -> tuple[Claim, ...] | None:
     if behaviour == "BYPASS":
         return ()
-    found = ((variant_of(shop, line), line["quantity"]) for line in given["lineItems"])
-    wanted = [(variant, quantity) for variant, quantity in found if variant is not None]
+    wanted = [(variant_of(shop, line), line["quantity"]) for line in given["lineItems"]]
     claims = route(wanted, obey_policy=behaviour == "DECREMENT_OBEYING_POLICY")
     return None if claims is None else tuple(claims)
 
@@ -77,7 +77,7 @@ def _order(shop: Shop, given: Mapping[str, Any], currency: str, claims: tuple[Cl
         metafields=tuple(_metafield(shop, metafield, now) for metafield in given.get("metafields") or ()),
         display_fulfillment_status=_FULFILLED.get(given.get("fulfillmentStatus") or "", "UNFULFILLED"),
         visible_at=shop.clock.monotonic() + shop.settings.lookup_lag_s,
-        claims=claims,
+        fulfillment_orders=fulfillment_orders(shop, lines, claims, now),
     )
 
 

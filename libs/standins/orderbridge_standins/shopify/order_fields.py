@@ -5,12 +5,13 @@ from typing import Any, Final
 
 from graphql import GraphQLError
 
+from . import fulfillments
 from .definitions import UserError
 from .gids import number_of
 from .ledger import amazon_order_id_of
 from .order_checks import TOO_MANY_ATTEMPTS
 from .order_create import create_order
-from .orders import LineItem, Metafield, Order
+from .orders import FulfillmentOrder, LineItem, Metafield, Order
 from .pages import Connection, Key
 from .resolving import Arguments, Call, paged, resolves, searched, shop_of
 from .shop import Job
@@ -116,6 +117,26 @@ def _taxes_of_line(line: LineItem, _info: Any, arguments: Arguments) -> tuple[An
 @resolves("LineItem", "unfulfilledQuantity")
 def _quantity_now(line: LineItem, _info: Any, _arguments: Arguments) -> int:
     return line.quantity
+
+
+@resolves("Order", "fulfillmentOrders")
+def _fulfillment_orders(order: Order, info: Any, arguments: Arguments) -> Connection:
+    """Only those that the app's scopes let it see: without such a scope none, and no error."""
+    seen = order.fulfillment_orders if info.context.shop.may("read_merchant_managed_fulfillment_orders") else ()
+    return paged(seen, lambda part: (part.id,), arguments)
+
+
+@resolves("FulfillmentOrder", "lineItems")
+def _lines_of_fulfillment_order(part: FulfillmentOrder, _info: Any, arguments: Arguments) -> Connection:
+    return paged(part.lines, lambda line: (line.id,), arguments)
+
+
+@resolves("Mutation", "fulfillmentOrderMove")
+def _fulfillment_order_move(_: None, info: Any, arguments: Arguments) -> Mapping[str, Any]:
+    moved = fulfillments.move(shop_of(info), arguments["id"], arguments["newLocationId"])
+    if isinstance(moved, UserError):
+        return {"movedFulfillmentOrder": None, "originalFulfillmentOrder": None, "userErrors": [moved]}
+    return {"movedFulfillmentOrder": moved, "originalFulfillmentOrder": moved, "userErrors": []}
 
 
 @resolves("Mutation", "orderCancel")

@@ -1,6 +1,6 @@
 """Orders as the shop holds them, with the sums that Shopify derives from what was sent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from .gids import gid
 from .money import MoneyBag, bag, summed
-from .stock import Claim
+from .stock import Claim, InventoryItem, Location
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +157,74 @@ class MailingAddress:
 
 
 @dataclass(eq=False, slots=True)
+class FulfillmentLine:
+    """Units of one line of the order; a line that is split over locations has one in each fulfillment order."""
+
+    kind: ClassVar[str] = "FulfillmentOrderLineItem"
+    id: int
+    line_item: LineItem
+    inventory_item: InventoryItem | None
+    total_quantity: int
+    part: "FulfillmentOrder" = field(init=False)
+
+    @property
+    def gid(self) -> str:
+        return gid(self.kind, self.id)
+
+    @property
+    def sku(self) -> str | None:
+        return self.line_item.sku
+
+    @property
+    def inventory_item_id(self) -> str | None:
+        return self.inventory_item.gid if self.inventory_item else None
+
+    @property
+    def remaining_quantity(self) -> int:
+        return self.total_quantity if self.part.status == "OPEN" else 0
+
+
+@dataclass(eq=False, slots=True)
+class FulfillmentOrder:
+    """What one location is to send of an order, with the units that were claimed there."""
+
+    kind: ClassVar[str] = "FulfillmentOrder"
+    id: int
+    location: Location
+    lines: tuple[FulfillmentLine, ...]
+    claims: tuple[Claim, ...]
+    created_at: datetime
+    updated_at: datetime
+    order: "Order" = field(init=False)
+    request_status = "UNSUBMITTED"
+
+    def __post_init__(self) -> None:
+        for line in self.lines:
+            line.part = self
+
+    @property
+    def gid(self) -> str:
+        return gid(self.kind, self.id)
+
+    @property
+    def order_id(self) -> str:
+        return self.order.gid
+
+    @property
+    def order_name(self) -> str:
+        return self.order.name
+
+    @property
+    def assigned_location(self) -> Mapping[str, object]:
+        return {"name": self.location.name, "location": self.location}
+
+    @property
+    def status(self) -> str:
+        done = self.order.closed or self.order.display_fulfillment_status == "FULFILLED"
+        return "CLOSED" if done else "OPEN"
+
+
+@dataclass(eq=False, slots=True)
 class Order:
     kind: ClassVar[str] = "Order"
     id: int
@@ -190,7 +258,7 @@ class Order:
     metafields: tuple[Metafield, ...]
     visible_at: float
     """Monotonic second from which the look-up by custom id sees it."""
-    claims: tuple[Claim, ...] = ()
+    fulfillment_orders: tuple[FulfillmentOrder, ...] = ()
     cancelled_at: datetime | None = None
     cancel_reason: str | None = None
     display_fulfillment_status: str = "UNFULFILLED"
@@ -198,9 +266,17 @@ class Order:
     by_hand: bool = False
     confirmed: bool = field(default=True)
 
+    def __post_init__(self) -> None:
+        for part in self.fulfillment_orders:
+            part.order = self
+
     @property
     def gid(self) -> str:
         return gid(self.kind, self.id)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        return tuple(claim for part in self.fulfillment_orders for claim in part.claims)
 
     @property
     def confirmation_number(self) -> str:

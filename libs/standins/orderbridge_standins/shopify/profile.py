@@ -14,6 +14,7 @@ ALL_SCOPES: Final = (
     "read_orders",
     "read_products",
     "write_inventory",
+    "write_merchant_managed_fulfillment_orders",
     "write_orders",
 )
 _TOKEN_LIFE_S: Final = 86_399.0

@@ -14,7 +14,7 @@ from .definitions import Definitions
 from .gids import gid
 from .ledger import Ledger
 from .news import News
-from .orders import Order
+from .orders import FulfillmentOrder, Order
 from .points import Bucket
 from .posting import Deliver, post
 from .profile import Profile, SeedOfVariant, Settings
@@ -53,6 +53,7 @@ class Shop:
     variants: dict[int, Variant] = field(default_factory=dict)
     items: dict[int, InventoryItem] = field(default_factory=dict)
     orders: dict[int, Order] = field(default_factory=dict)
+    fulfillment_orders: dict[int, FulfillmentOrder] = field(default_factory=dict)
     jobs: dict[str, Job] = field(default_factory=dict)
     idempotent: dict[str, StoredResult] = field(default_factory=dict)
     ledger: Ledger = field(default_factory=Ledger)
@@ -216,6 +217,10 @@ class Shop:
         variant.inventory_item.updated_at = now
         self.stock_changed(changed)
 
+    def location(self, location_id: str) -> Location | None:
+        """By its global id, also one that is not active."""
+        return next((place for place in self.locations if place.gid == location_id), None)
+
     def stock_changed(self, levels: Iterable[InventoryLevel]) -> None:
         """Tell of levels whose quantities have changed; those of deleted variants concern nobody."""
         touches = self.settings.stock_touches_products
@@ -259,6 +264,7 @@ class Shop:
 
     def add_order(self, order: Order) -> None:
         self.orders[order.id] = order
+        self.fulfillment_orders |= {part.id: part for part in order.fulfillment_orders}
         for metafield in order.metafields:
             if metafield.type == "id":
                 self._by_value.setdefault((metafield.namespace, metafield.key, metafield.value), []).append(order)
@@ -272,6 +278,8 @@ class Shop:
         """Delete an order by hand; Shopify deletes canceled ones only, so one that is not is canceled first."""
         self.cancel_now(order, "OTHER", restock=True)
         del self.orders[order.id]
+        for part in order.fulfillment_orders:
+            del self.fulfillment_orders[part.id]
         for metafield in order.metafields:
             if metafield.type == "id":
                 self._by_value[metafield.namespace, metafield.key, metafield.value].remove(order)
@@ -315,6 +323,7 @@ class Shop:
     def nodes(self, kind: str, number: int) -> Any:
         homes: dict[str, Mapping[int, Any]] = {
             "Order": self.orders,
+            "FulfillmentOrder": self.fulfillment_orders,
             "Product": self.products,
             "ProductVariant": self.variants,
             "InventoryItem": self.items,

@@ -43,6 +43,13 @@ def _installation(_: None, info: Any, _arguments: Arguments) -> Mapping[str, Any
     }
 
 
+@resolves("QueryRoot", "location")
+def _location(_: None, info: Any, arguments: Arguments) -> Location | None:
+    """Without an id the shop's primary one."""
+    shop = shop_of(info)
+    return shop.locations[0] if arguments.get("id") is None else shop.location(arguments["id"])
+
+
 @resolves("QueryRoot", "locations")
 def _locations(_: None, info: Any, arguments: Arguments) -> Connection:
     rows = (place for place in shop_of(info).locations if place.is_active or arguments["includeInactive"])
@@ -51,12 +58,17 @@ def _locations(_: None, info: Any, arguments: Arguments) -> Connection:
 
 @resolves("Location", "hasActiveInventory")
 def _has_active_inventory(location: Location, info: Any, _arguments: Arguments) -> bool:
-    return any(item.levels[location.id].quantity("on_hand") for item in info.context.shop.items.values())
+    return _holds_any(location, info, "on_hand")
 
 
 @resolves("Location", "hasUnfulfilledOrders")
 def _has_unfulfilled_orders(location: Location, info: Any, _arguments: Arguments) -> bool:
-    return any(item.levels[location.id].quantity("committed") for item in info.context.shop.items.values())
+    return _holds_any(location, info, "committed")
+
+
+def _holds_any(location: Location, info: Any, name: str) -> bool:
+    levels = (item.levels.get(location.id) for item in info.context.shop.items.values())
+    return any(level.quantity(name) for level in levels if level is not None)
 
 
 @resolves("QueryRoot", "metafieldDefinitions")

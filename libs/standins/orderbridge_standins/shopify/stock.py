@@ -183,9 +183,11 @@ class Claim:
 
     level: InventoryLevel
     quantity: int
+    place: int = 0
+    """Of the order's line, counted from 0."""
 
 
-def route(wanted: Iterable[tuple[Variant, int]], *, obey_policy: bool) -> Sequence[Claim] | None:
+def route(wanted: Iterable[tuple[Variant | None, int]], *, obey_policy: bool) -> Sequence[Claim] | None:
     """Choose the locations for an order's lines, or None when one unit cannot be reserved.
 
     A location that holds the whole line is taken first, else the line is split over those that hold some of it.
@@ -194,10 +196,10 @@ def route(wanted: Iterable[tuple[Variant, int]], *, obey_policy: bool) -> Sequen
     """
     claims: list[Claim] = []
     taken: dict[InventoryLevel, int] = {}
-    for variant, quantity in wanted:
-        item = variant.inventory_item
-        if not item.tracked:
+    for place, (variant, quantity) in enumerate(wanted):
+        if variant is None or not variant.inventory_item.tracked:
             continue
+        item = variant.inventory_item
         levels = sorted(
             (level for level in item.levels.values() if level.location.takes_orders),
             key=lambda level: level.location.id,
@@ -207,7 +209,7 @@ def route(wanted: Iterable[tuple[Variant, int]], *, obey_policy: bool) -> Sequen
             return None
         for level, units in _split(held, quantity):
             taken[level] = taken.get(level, 0) + units
-            claims.append(Claim(level, units))
+            claims.append(Claim(level, units, place))
     return claims
 
 
