@@ -21,7 +21,7 @@ from graphql.execution import get_variable_values
 from graphql.language import DocumentNode
 
 import orderbridge.shopify.documents
-from orderbridge.shopify import CancelAccepted, Moved, OrderAccepted, StockMove
+from orderbridge.shopify import CancelAccepted, Moved, OrderAccepted, Reassigned, StockMove
 from orderbridge.shopify.documents import document
 from orderbridge.shopify.order_input import OrderInput, build_order_input
 from orderbridge.shopify.regions import COUNTRIES
@@ -146,6 +146,10 @@ async def use_everything(shop: ShopUnderTest, shown: list[dict[str, Any]]) -> No
     assert created.total == made.total
     assert await client.order_by_amazon_id(DEMO, "113-1234567-7654321") is not None
     assert await client.order_by_id(DEMO, created.gid) is not None
+    [part] = await client.open_fulfillment_orders(DEMO, created.gid)
+    front = "gid://shopify/Location/61001"
+    await client.require_location(DEMO, front)
+    assert await client.move_fulfillment_order(DEMO, part.gid, front) == Reassigned()
     canceled = await client.order_cancel(DEMO, created.gid, restock=True)
     assert isinstance(canceled, CancelAccepted)
     assert canceled.job is not None

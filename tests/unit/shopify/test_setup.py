@@ -7,6 +7,7 @@ import json
 import pytest
 
 from orderbridge.errors import Blocked
+from orderbridge.shopify import FULFILLMENTS_SCOPE
 from orderbridge.shopify.answers import DEFINITION
 
 from .shop import BASE, DEMO, ShopUnderTest
@@ -64,6 +65,14 @@ async def test_each_missing_scope_is_named(shop: ShopUnderTest) -> None:
     await shop.client.ensure_definition(DEMO)
 
     assert await shop.client.check(DEMO) == ["scope read_inventory", "scope read_locations"]
+
+
+async def test_a_scope_that_a_setting_needs_is_asked_for_with_that_setting_only(shop: ShopUnderTest) -> None:
+    await remake(shop, "write_orders", "read_products", "read_inventory", "read_locations")
+    await shop.client.ensure_definition(DEMO)
+
+    assert await shop.client.check(DEMO) == []
+    assert await shop.client.check(DEMO, also=(FULFILLMENTS_SCOPE,)) == [f"scope {FULFILLMENTS_SCOPE}"]
 
 
 async def test_a_definition_of_another_type_is_misconfigured(shop: ShopUnderTest) -> None:

@@ -7,6 +7,13 @@ from .cancelling import CancelAccepted, CancelRefused, OrderCanceller, ShownOrde
 from .catalogue import CatalogueReader, Page, Variant
 from .client import DEFAULT_BASE_URL, Budget, OutOfPoints
 from .exports import CatalogueExporter, Export
+from .fulfillments import (
+    FULFILLMENTS_SCOPE,
+    FulfillmentMover,
+    OpenFulfillmentOrder,
+    Reassigned,
+    ReassignmentRefused,
+)
 from .keys import ShopKeys
 from .orders import (
     CreateOutcome,
@@ -44,6 +51,7 @@ class Shopify(
     StockMover,
     OrderWriter,
     OrderCanceller,
+    FulfillmentMover,
     ShopSetup,
     WebhookSubscriber,
     VariantSearch,
@@ -53,6 +61,7 @@ class Shopify(
 
 __all__ = [
     "DEFAULT_BASE_URL",
+    "FULFILLMENTS_SCOPE",
     "MOVES_A_CALL",
     "MOVE_SCOPE",
     "Budget",
@@ -67,11 +76,14 @@ __all__ = [
     "MoveRefused",
     "MoveStale",
     "Moved",
+    "OpenFulfillmentOrder",
     "OrderAccepted",
     "OrderRefused",
     "OutOfPoints",
     "Page",
     "Problem",
+    "Reassigned",
+    "ReassignmentRefused",
     "Shop",
     "ShopKeys",
     "Shopify",
