@@ -17,6 +17,7 @@ ShippingTitle = Annotated[
 ]
 TaxMode = Literal["auto", "included", "excluded"]
 CustomerEmail = Literal["none", "amazon"]
+LocationId = Annotated[str, Field(pattern=r"^gid://shopify/Location/[0-9]{1,19}$")]
 
 
 class AmazonAccount(BaseModel):
@@ -75,4 +76,7 @@ class ConnectionSettings(BaseModel):
     unmatched_lines: Literal["hold"] = "hold"
     on_cancel: Literal["flag", "cancel_and_restock"] = Field(
         default="flag", description="what becomes of the Shopify order when Amazon cancels an order that is created"
+    )
+    location_id: LocationId | None = Field(
+        default=None, description="the Shopify location that fulfils new orders; Shopify's choice when absent"
     )

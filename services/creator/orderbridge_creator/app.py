@@ -56,13 +56,14 @@ from orderbridge.web import health_app, listen, serve_http
 from .adapters.shop import Shops
 from .adapters.store import CreatorUnit, published
 from .migrations import MIGRATIONS
-from .ports import CANCEL, CREATE, HOLD, INSPECT, REREAD, RESOLVE, RESTOCK
+from .ports import CANCEL, CREATE, HOLD, INSPECT, MOVE, REREAD, RESOLVE, RESTOCK
 from .settings import Settings
 from .steps.closing import Closing
 from .steps.creating import Creating
 from .steps.holding import Holding
 from .steps.inspecting import Inspecting, take_shop_changes
 from .steps.intake import take_commands, take_imports, take_matches
+from .steps.moving import Moving
 from .steps.restocking import Restocking
 from .steps.watch import ConnectionWatch, take_settings
 
@@ -111,6 +112,7 @@ def wire(engine: Any, vault: Vault, locks: SessionLocks, http: Http, settings: S
             CANCEL: closing.cancel,
             HOLD: holding.hold,
             INSPECT: Inspecting(store, locks, shops).inspect,
+            MOVE: Moving(store, locks, shops).move,
             RESTOCK: restocking.restock,
             REREAD: restocking.reread,
             SET_ASIDE: runtime.take_set_aside,

@@ -15,7 +15,16 @@ from orderbridge.step.unit import DueRow
 
 from .domain.hold import Hold
 from .domain.order import Change, Order
-from .domain.outcomes import CancelAccepted, CancelRefused, MoveOutcome, Outcome, Stock
+from .domain.outcomes import (
+    CancelAccepted,
+    CancelRefused,
+    FulfillmentOrder,
+    MoveOutcome,
+    Outcome,
+    Reassigned,
+    ReassignmentRefused,
+    Stock,
+)
 from .domain.remedies import AtShopify
 from .domain.waiting import Queue, Wait
 
@@ -29,6 +38,8 @@ HOLD = "hold"
 """The kind of due work that holds an order's units, or gives them back; its key is the order_id."""
 INSPECT = "inspect"
 """The kind of due work that looks whether an order still stands in Shopify; its key is the order_id."""
+MOVE = "move"
+"""The kind of due work that has an order fulfilled from the connection's location; its key is the order_id."""
 RESTOCK = "restock"
 """The kind of due work that looks whether flagged orders can be had now; its key is the connection_id."""
 REREAD = "reread"
@@ -219,4 +230,22 @@ class ShopifyStock(Protocol):
 
     async def move(self, connection: ConnectionChanged, order_id: str, hold: Hold) -> MoveOutcome:
         """What the hold intends; ``Transient``, ``Blocked``: it may have been done, make the same call again."""
+        ...
+
+
+class Fulfillments(Protocol):
+    """The fulfillment orders of a connection's shop; every call may raise ``Transient`` or ``Blocked``."""
+
+    async def fulfillment_orders(self, connection: ConnectionChanged, gid: str) -> Sequence[FulfillmentOrder]:
+        """Those of the order that nobody has begun to work on."""
+        ...
+
+    async def reassign(
+        self, connection: ConnectionChanged, fulfillment_order: str, location_id: str
+    ) -> Reassigned | ReassignmentRefused:
+        """``Transient``: it may have been moved all the same."""
+        ...
+
+    async def require_location(self, connection: ConnectionChanged, location_id: str) -> None:
+        """Raises ``Blocked`` when the shop does not have it, or it is not active."""
         ...

@@ -74,6 +74,7 @@ async def test_a_connection_is_made_published_and_shown_with_its_defaults(api: A
         "unmatched_lines": "hold",
         "hold_stock_while_pending": False,
         "on_cancel": "flag",
+        "location_id": None,
     }
     assert shown["amazon"]["client_id"] == "amzn1.application-oa2-client.invented"
     assert shown["amazon"]["refresh_token"] == {"set": True, "changed_at": shown["added_at"]}
@@ -205,6 +206,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"settings.poll_interval_s": 0}, "settings.poll_interval_s"),
     ({"settings.import_from": "2026-01-01T00:00:00"}, "settings.import_from"),
     ({"settings.marketplaces": ["A1F83G8C2ARO7P"]}, "settings.marketplaces"),
+    ({"settings.location_id": "61002"}, "settings.location_id"),
     ({"settings.on_fire": True}, "settings.on_fire"),
     ({"settings.tax_mode": "both"}, "settings.tax_mode"),
     ({"settings.shipping_map": {"STANDARD": ""}}, "settings.shipping_map.STANDARD"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from orderbridge import shopify
@@ -17,6 +17,7 @@ from ..domain.outcomes import (
     CancelAccepted,
     CancelRefused,
     Closed,
+    FulfillmentOrder,
     IdentityTaken,
     Level,
     MoveOutcome,
@@ -25,6 +26,8 @@ from ..domain.outcomes import (
     NotSent,
     OrderRefused,
     Outcome,
+    Reassigned,
+    ReassignmentRefused,
     Slowed,
     Stock,
     StockRefused,
@@ -49,12 +52,19 @@ class Shops:
         Raises ``Blocked`` that names everything that is missing, not only the first.
         """
         shop = await self._keys.of(connection)
+        location_id = connection.settings.location_id
         also = (shopify.MOVE_SCOPE,) if connection.settings.hold_stock_while_pending else ()
+        also += (shopify.FULFILLMENTS_SCOPE,) if location_id is not None else ()
         missing = await self._client.check(shop, also=also)
         if DEFINITION in missing:
             missing.remove(DEFINITION)
             try:
                 await self._client.ensure_definition(shop)
+            except Blocked as error:
+                missing += [name for name in error.missing if name not in missing]
+        if location_id is not None:
+            try:
+                await self._client.require_location(shop, location_id)
             except Blocked as error:
                 missing += [name for name in error.missing if name not in missing]
         if missing:
@@ -142,6 +152,22 @@ class Shops:
 
     async def job_done(self, connection: ConnectionChanged, job: str) -> bool:
         return await self._client.job_done(await self._keys.of(connection), job)
+
+    async def fulfillment_orders(self, connection: ConnectionChanged, gid: str) -> Sequence[FulfillmentOrder]:
+        found = await self._client.open_fulfillment_orders(await self._keys.of(connection), gid)
+        return [FulfillmentOrder(part.gid, part.location_id) for part in found]
+
+    async def reassign(
+        self, connection: ConnectionChanged, fulfillment_order: str, location_id: str
+    ) -> Reassigned | ReassignmentRefused:
+        shop = await self._keys.of(connection)
+        answer = await self._client.move_fulfillment_order(shop, fulfillment_order, location_id)
+        if isinstance(answer, shopify.ReassignmentRefused):
+            return ReassignmentRefused(answer.problems)
+        return Reassigned()
+
+    async def require_location(self, connection: ConnectionChanged, location_id: str) -> None:
+        await self._client.require_location(await self._keys.of(connection), location_id)
 
 
 def _stock(stock: shopify.Stock) -> Stock:

@@ -109,6 +109,26 @@ MoveOutcome = UnitsMoved | MoveStale | UnitsGone | MoveRefused
 
 
 @dataclass(frozen=True)
+class FulfillmentOrder:
+    """What a location is to send of an order, which nobody has begun; without ``location_id`` Shopify named none."""
+
+    gid: str
+    location_id: str | None
+
+
+@dataclass(frozen=True)
+class Reassigned:
+    """Another location is to send it now."""
+
+
+@dataclass(frozen=True)
+class ReassignmentRefused:
+    """It stays where it is."""
+
+    problems: tuple[Problem, ...]
+
+
+@dataclass(frozen=True)
 class Level:
     """A variant's units at one location; ``serves`` when online orders can be fulfilled from it."""
 

@@ -47,6 +47,7 @@ from .connections import REMOVED_S, settings_for, why_blocked
 from .inspecting import inspect_work
 from .intake import create_work, look_after
 from .locking import alone
+from .moving import schedule_move
 
 log = structlog.get_logger(__name__)
 
@@ -332,6 +333,7 @@ class Creating:
         await unit.end_attempt(order, outcome, note)
         if reservation is not None:
             await unit.book(order, reservation)
+        await schedule_move(unit, change.order)
         await unit.finish(row)
         log.info("order created", order_id=row.key, shopify_order_id=shopify.order_id, attempt=order.attempts)
 
