@@ -17,7 +17,6 @@ from ..domain.moving import elsewhere, movable
 from ..domain.order import Order
 from ..domain.outcomes import ReassignmentRefused
 from ..ports import MOVE, Fulfillments, Locks, Transactions, Unit
-from .connections import settings_for
 from .locking import alone
 
 log = structlog.get_logger(__name__)
@@ -62,10 +61,9 @@ class Moving:
     async def _claim(self, row: DueRow) -> _Claim | None:
         async with self._store.transaction() as unit:
             order = (await unit.lock_orders([row.key]))[row.key]
-            connection = await settings_for(unit, row)
-            location_id, gid = connection.settings.location_id, movable(order)
-            if location_id is not None and gid is not None:
-                return _Claim(connection, gid, location_id)
+            connection, gid = await unit.connection_settings(row.connection_id), movable(order)
+            if connection is not None and connection.settings.location_id is not None and gid is not None:
+                return _Claim(connection, gid, connection.settings.location_id)
             await unit.finish(row)
         return None
 
