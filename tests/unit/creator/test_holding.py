@@ -231,6 +231,13 @@ def test_where_the_units_are_taken_from(
     assert (None if moves is None else {move.location_id: move.units for move in moves}) == places
 
 
+def test_the_location_that_the_connection_names_comes_first() -> None:
+    moves = holding.allot([line(2)], {MUG: stock(5, 5)}, "L2")
+
+    assert moves is not None
+    assert [move.location_id for move in moves] == ["L2"]
+
+
 def test_units_that_another_location_owes_are_not_there() -> None:
     owing = Stock(True, (Level("L1", True, 3, "L1"), Level("L2", True, -2, "L2")), "S", "item")
 

@@ -53,7 +53,7 @@ class Shops:
         """
         shop = await self._keys.of(connection)
         location_id = connection.settings.location_id
-        also = (shopify.MOVE_SCOPE,) if connection.settings.hold_stock_while_pending else ()
+        also: tuple[str, ...] = (shopify.MOVE_SCOPE,) if connection.settings.hold_stock_while_pending else ()
         also += (shopify.FULFILLMENTS_SCOPE,) if location_id is not None else ()
         missing = await self._client.check(shop, also=also)
         if DEFINITION in missing:

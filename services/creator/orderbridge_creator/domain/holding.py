@@ -105,10 +105,13 @@ def _is_over(order: Order, hold: Hold, *, on: bool) -> bool:
 # --- how much, and where
 
 
-def allot(lines: Iterable[ReservedLine], stock: Mapping[str, Stock]) -> tuple[Move, ...] | None:
+def allot(
+    lines: Iterable[ReservedLine], stock: Mapping[str, Stock], location_id: str | None = None
+) -> tuple[Move, ...] | None:
     """Where to take each variant's units from; None when one unit is short, empty when none of them is limited.
 
-    One location that has all units of a variant comes before several that have them together.
+    One location that has all units of a variant comes before several that have them together, and before others the
+    one that the connection names.
     """
     lines = tuple(lines)
     skus = {line.variant_id: line.shopify_sku for line in lines}
@@ -119,7 +122,7 @@ def allot(lines: Iterable[ReservedLine], stock: Mapping[str, Stock]) -> tuple[Mo
             return None
         if not found.limited:
             continue
-        shares = list(_shares(found, units))
+        shares = list(_shares(found, units, location_id))
         # What one location owes, another's units are for.
         if found.inventory_item_id is None or found.available < units or sum(share for _, share, _ in shares) < units:
             return None
@@ -128,13 +131,14 @@ def allot(lines: Iterable[ReservedLine], stock: Mapping[str, Stock]) -> tuple[Mo
     return tuple(moves) if len(moves) <= MOST_MOVES else None
 
 
-def _shares(stock: Stock, units: int) -> Iterator[tuple[str, int, int]]:
+def _shares(stock: Stock, units: int, location_id: str | None) -> Iterator[tuple[str, int, int]]:
     """Location, units taken from it, and units that are there."""
     levels = [
         (level.location_id, level.available)
         for level in stock.levels
         if level.serves and level.location_id is not None and level.available > 0
     ]
+    levels.sort(key=lambda level: level[0] != location_id)
     whole = [level for level in levels if level[1] >= units][:1]
     for place, there in whole or sorted(levels, key=lambda level: -level[1]):
         if (share := min(units, there)) > 0:

@@ -110,7 +110,7 @@ class Holding:
         """Read the stock, and where it suffices write down what is to be moved; whether the walk goes on."""
         variants = sorted(units_of(claim.take.lines))
         stock = await self._shopify.stock(claim.connection, variants, urgent=False)
-        moves = holding.allot(claim.take.lines, stock)
+        moves = holding.allot(claim.take.lines, stock, claim.connection.settings.location_id)
         async with self._store.transaction() as unit:
             connection = await unit.connection_settings(row.connection_id)
             order = (await unit.lock_orders([row.key]))[row.key]
