@@ -22,6 +22,8 @@ SETTLES_SOON = {
     "ORDERBRIDGE_SHOPIFY_DEADLINE_S": "1",
     "ORDERBRIDGE_SHOPIFY_LATE_S": "0.4",
     "ORDERBRIDGE_SHOPIFY_LOOKUP_LAG_S": "0.1",
+    # A word of each change comes by webhook; the road is never quiet while its stock is read again all the time.
+    "ORDERBRIDGE_STOCK_REREAD_S": "900",
 }
 
 pytestmark = pytest.mark.timeout(400)
