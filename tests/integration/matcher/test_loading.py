@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
+import pytest
+
+from orderbridge.errors import Unavailable
+from orderbridge.shopify import Page, Shop
+from orderbridge.shopify.catalogue import CatalogueReader
 from orderbridge.topics import MATCHED, UNMATCHED
 from tests.integration.matcher.world import World, day, numbered, ordered
 from tests.support.shopify_standin import MUG_SKU, TEE, TEE_SKU
@@ -54,20 +60,32 @@ async def test_the_undecided_are_decided_in_the_order_of_their_ship_by_dates(bar
     assert nearest == [numbered(4), numbered(3), numbered(2)]
 
 
-async def test_a_load_that_was_interrupted_goes_on_where_it_stood(large: World) -> None:
-    bare = large
-    await bare.control("POST", "trouble", operation="products", kind="error500", times=2)
-    await bare.add_connection()
-    async with bare.working():
-        await until(lambda: _pages(bare), what="a page is kept")
-    asked = await bare.calls("products")
+async def test_a_round_that_was_interrupted_goes_on_at_the_page_it_stood_at(
+    large: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str | None] = []
+    away = True
+    page = CatalogueReader.variants_page
 
-    async with bare.working():
-        await until(bare.is_loaded, what="the catalogue is complete")
+    async def first_page_only(self: CatalogueReader, shop: Shop, after: str | None, **more: Any) -> Page:
+        asked.append(after)
+        if after is not None and away:
+            raise Unavailable("the shop is away")
+        return await page(self, shop, after, **more)
 
-    assert len(await rows(bare.matcher.store, "select 1 from variants")) == 300
-    # Where it had come to its end meanwhile, nothing is asked for again.
-    assert await bare.calls("products") >= asked
+    monkeypatch.setattr(CatalogueReader, "variants_page", first_page_only)
+    await large.add_connection()
+    async with large.working():
+        await until(lambda: len(asked) > 1, what="a page is kept and the next one asked for")
+    interrupted = len(asked)
+    away = False
+    async with large.working():
+        await until(lambda: _round_ended(large), what="the end of the round")
+
+    first, *_, stood_at = asked[:interrupted]
+    assert (first, asked[interrupted]) == (None, stood_at)
+    assert None not in asked[interrupted:]
+    assert len(await rows(large.matcher.store, "select 1 from variants")) == 300
 
 
 async def test_an_order_of_an_unknown_connection_is_set_aside_and_matched_once_it_is_known(bare: World) -> None:
@@ -186,5 +204,5 @@ async def _said(world: World) -> list[str]:
     return sorted(json.loads(row["payload"])["order_id"] for row in found)
 
 
-async def _pages(world: World) -> bool:
-    return bool(await rows(world.matcher.store, "select 1 from catalogues where after is not null"))
+async def _round_ended(world: World) -> bool:
+    return bool(await rows(world.matcher.store, "select 1 from catalogues where complete and after is null"))
